@@ -1,0 +1,159 @@
+"""What crosses between driver, host and session: tasks in, outcomes out. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from budget.errors import TaskError
+
+JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+
+
+class Reason(StrEnum):
+    """Why a task came to nothing. Closed: a new reason is a change of the tables and of the docs."""
+
+    TIMEOUT = "timeout"
+    TOOL_ERROR = "tool_error"
+    MODEL_ERROR = "model_error"
+    INVALID_OUTPUT = "invalid_output"
+    BUDGET_SKIP = "budget_skip"
+    NO_SUCH_AGENT = "no_such_agent"
+    WATCHDOG = "watchdog"
+    CIRCUIT_OPEN = "circuit_open"
+    HOST_LOST = "host_lost"
+    CANCELLED = "cancelled"
+    UPSTREAM_FAILED = "upstream_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one sub-agent is asked. It knows nothing else.
+
+    `inputs` is what its tools may see of the world (paths, selectors, times): plain JSON.
+    `tokens_max` is the ceiling over all of its model calls, input and output together.
+    `deadline_s` counts from the session's start, not while it waits for money.
+    """
+
+    id: str
+    run_id: str
+    agent: str
+    objective: str
+    output_schema: str
+    tokens_max: int
+    deadline_s: float
+    turns_max: int
+    idempotency_key: str
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    required: bool = True
+    attempt: int = 1
+    priority: int = 0  # the run's place in its batch: money goes to the runs that began first
+
+    def __post_init__(self) -> None:
+        named = {
+            "id": self.id,
+            "run_id": self.run_id,
+            "agent": self.agent,
+            "objective": self.objective,
+            "output_schema": self.output_schema,
+            "idempotency_key": self.idempotency_key,
+        }
+        for name, value in named.items():
+            if not value:
+                raise TaskError(f"task {self.id!r}: {name} is empty; every task states it")
+        for name, limit in (
+            ("tokens_max", self.tokens_max),
+            ("turns_max", self.turns_max),
+            ("deadline_s", self.deadline_s),
+        ):
+            if not limit > 0:
+                raise TaskError(f"task {self.id!r}: {name} is {limit}, and must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a provider counted. `input_tokens` includes cache reads and writes."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One timed step inside a session: a model call or a tool call. Times are Unix seconds."""
+
+    name: str
+    started_at_s: float
+    ended_at_s: float
+    error: str = ""
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a session did and what it cost, whether or not anything came of it.
+
+    `spent_tokens` is what the ledger was told: the usage, and above it what may have been billed unseen.
+    `cost_microusd` is None when the model has no known price: unknown, not nothing.
+    """
+
+    model: str = ""
+    usage: Usage = Usage()
+    spent_tokens: int = 0
+    cost_microusd: int | None = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+    host: str = ""
+    queued_ms: float = 0.0
+    started_at_s: float = 0.0
+    elapsed_ms: float = 0.0
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A task that was answered: `output` is valid under the task's schema.
+
+    `unresolved` are the citations of the output that were looked up in their source and not found there.
+    """
+
+    task_id: str
+    run_id: str
+    agent: str
+    attempt: int
+    output: Mapping[str, JsonValue]
+    unresolved: tuple[str, ...] = ()
+    work: Work = Work()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A task that came to nothing, why, and what was found until then (tool results, a partial answer)."""
+
+    task_id: str
+    run_id: str
+    agent: str
+    attempt: int
+    reason: Reason
+    message: str
+    found: JsonValue = None
+    work: Work = Work()
+
+
+Outcome: TypeAlias = Result | Failure

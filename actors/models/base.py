@@ -1,0 +1,115 @@
+"""The one method that every model has: a request in, one reply out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from actors.contracts import JsonValue, Usage
+
+Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model asks for a tool; `id` ties the result to it."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    tool_use_id: str
+    content: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A block that only its provider understands (thinking, say), handed back as it came."""
+
+    raw: Mapping[str, JsonValue]
+
+
+Block: TypeAlias = Text | ToolUse | ToolResult | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it. `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, JsonValue]
+
+
+class StopReason(StrEnum):
+    END_TURN = "end_turn"
+    MAX_TOKENS = "max_tokens"
+    STOP_SEQUENCE = "stop_sequence"
+    TOOL_USE = "tool_use"
+    PAUSE_TURN = "pause_turn"
+    REFUSAL = "refusal"
+    CONTEXT_WINDOW = "model_context_window_exceeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """`output_tokens_max` is the clamp of this call; `output_schema` a JSON schema for the final answer."""
+
+    agent: str
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    output_tokens_max: int = 4096
+    output_schema: Mapping[str, JsonValue] | None = None
+    effort: Effort | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReply:
+    """`unseen_tokens`: what lost attempts of this call may have been billed above `usage`, at most."""
+
+    blocks: tuple[Block, ...]
+    usage: Usage
+    model: str
+    stop_reason: StopReason
+    unseen_tokens: int = 0
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class ModelError(Exception):
+    """A call that brought no reply. Inside a session it becomes a Failure.
+
+    `unseen_tokens` is what the provider may have billed for it all the same, at most; 0 when it surely did not.
+    """
+
+    def __init__(self, message: str, *, unseen_tokens: int = 0, circuit_open: bool = False) -> None:
+        super().__init__(message)
+        self.unseen_tokens = unseen_tokens
+        self.circuit_open = circuit_open
+
+
+@runtime_checkable
+class ModelClient(Protocol):
+    """A model, as a session sees it. One client serves all sessions of a host at once."""
+
+    async def reply(self, request: ModelRequest) -> ModelReply:
+        """One model call. Raises ModelError when no reply can be had."""
+        ...

@@ -1,0 +1,85 @@
+"""What a specialist is: one prompt, one schema, a small set of tools and its limits, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from actors.contracts import JsonValue
+from actors.models.base import Effort
+from actors.tools.base import Tool, ToolContext
+from budget.errors import TaskError
+
+TOOLS_MAX = 12  # above this a specialist is no specialist: a 27-tool agent is mediocre at all of them
+PROMPT_CHARACTERS_MAX = 8_000  # about 2,000 tokens of standing instructions
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that an analyst wants made."""
+
+    tool: str
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of one call: `content` as the tool returned it, or the error that it raised."""
+
+    call: Call
+    content: JsonValue = None
+    error: str | None = None
+
+
+# Rules instead of a model: the task's inputs and the calls answered so far in, the next calls or the answer out.
+Analyst: TypeAlias = "Callable[[Mapping[str, JsonValue], Sequence[Answered]], Sequence[Call] | BaseModel]"
+
+# Looks each citation up in its own source; returns those that are not there. May block: runs in a thread.
+CitationCheck: TypeAlias = Callable[[ToolContext, Sequence[str]], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one host of this specialist takes of the cluster, and how many sessions it runs at once."""
+
+    num_cpus: float = 0.25
+    memory_bytes: int = 256 * 1024 * 1024
+    custom: Mapping[str, float] = field(default_factory=dict)
+    sessions_max: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialist:
+    """A reusable expert. `tier` picks the model (cheap for routing, strong for the lead).
+
+    Raises TaskError when it is too large to be one: too many tools, or too long a prompt.
+    """
+
+    name: str
+    purpose: str
+    prompt: str
+    output: type[BaseModel]
+    tools: tuple[Tool, ...] = ()
+    resources: Resources = Resources()
+    tier: Literal["route", "work", "lead"] = "work"
+    effort: Effort | None = None
+    analyst: Analyst | None = None
+    check_citations: CitationCheck | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.prompt:
+            raise TaskError(f"specialist {self.name!r}: name and prompt must be stated")
+        if len(self.tools) > TOOLS_MAX:
+            raise TaskError(f"specialist {self.name!r} has {len(self.tools)} tools, at most {TOOLS_MAX}: split it")
+        if len(self.prompt) > PROMPT_CHARACTERS_MAX:
+            raise TaskError(
+                f"specialist {self.name!r} has a prompt of {len(self.prompt)} characters, "
+                f"at most {PROMPT_CHARACTERS_MAX}: split it or move rules into its tools"
+            )
+        names = [tool.name for tool in self.tools]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise TaskError(f"specialist {self.name!r} lists {', '.join(twice)} twice")

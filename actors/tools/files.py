@@ -1,0 +1,28 @@
+"""Reading files that a manifest names, and nothing outside of its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actors.tools.base import SourceError
+
+
+def inside(base: str, path: str) -> Path:
+    """`path` under `base`, resolved through links. Raises SourceError when it leaves the folder or is missing."""
+    root = Path(base).resolve()
+    found = (root / path).resolve()
+    if not found.is_relative_to(root):
+        raise SourceError(f"{path!r} leaves the manifest's folder {str(root)!r}; only what lies below it is read")
+    if not found.exists():
+        raise SourceError(f"{path!r} does not exist below {str(root)!r}")
+    return found
+
+
+def read_text(file: Path) -> str:
+    """A file as UTF-8 (a byte order mark is dropped). Raises SourceError naming the byte that is not."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file.name} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except OSError as error:
+        raise SourceError(f"{file.name} cannot be read: {error.strerror}") from None

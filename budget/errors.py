@@ -1,0 +1,42 @@
+"""Errors that a caller can cause, from every floor.
+
+MusterError                    the caller is wrong; said before anything is spent
+├── BudgetError                an account, a hold or an amount that makes no sense
+├── PriceError                 no price for a model under a dollar ceiling, or a price list that does not parse
+├── TaskError                  a task or a specialist that breaks its contract
+├── ManifestError              the input of a job: file, line, entity and field
+├── SettingsError              an option, variable or configuration key
+└── RunDirectoryError          a run directory that is in use, foreign, or not writable
+
+What goes wrong inside a sub-agent is no error of this tree: it becomes a `Failure`, a value.
+"""
+
+from __future__ import annotations
+
+
+class MusterError(Exception):
+    """The caller's mistake, as one sentence: the value, the limit, whose it is, and what to do."""
+
+
+class BudgetError(MusterError):
+    """An account, hold or amount that the ledger cannot accept."""
+
+
+class PriceError(MusterError):
+    """A model without a price where one is needed, or a price list that does not parse."""
+
+
+class TaskError(MusterError):
+    """A task, tool or specialist that breaks its contract."""
+
+
+class ManifestError(MusterError):
+    """A job's input that cannot be used; names file, line, entity and field."""
+
+
+class SettingsError(MusterError):
+    """An option, `MUSTER_*` variable or configuration key that cannot be used."""
+
+
+class RunDirectoryError(MusterError):
+    """A run directory that is in use, foreign, incomplete or not writable."""
