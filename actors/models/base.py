@@ -70,7 +70,10 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """`output_tokens_max` is the clamp of this call; `output_schema` a JSON schema for the final answer."""
+    """`output_tokens_max` is the clamp of this call; `output_schema` a JSON schema for the final answer.
+
+    `tokens_left` is what all attempts of this call together may cost; an attempt that could pass it is not made.
+    """
 
     agent: str
     model: str
@@ -80,6 +83,8 @@ class ModelRequest:
     output_tokens_max: int = 4096
     output_schema: Mapping[str, JsonValue] | None = None
     effort: Effort | None = None
+    tokens_left: int | None = None
+    final: bool = False  # the last turn: tools stay listed, but none may be called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,350 @@
+"""One sub-agent at work on one task, as a machine: events in, one instruction out. No clock, no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from actors import prompts
+from actors.contracts import JsonValue, Reason, Task, Usage
+from actors.models.base import (
+    Block,
+    Effort,
+    Message,
+    ModelReply,
+    ModelRequest,
+    StopReason,
+    Text,
+    ToolResult,
+    ToolSpec,
+    ToolUse,
+)
+
+# What a provider adds to a request with tools and a schema, in tokens, at most: its own instructions for both.
+# Public documentation puts tool use at 290 to 800 tokens by model (read 2026-11-20).
+REQUEST_OVERHEAD_TOKENS = 1_000
+MESSAGE_OVERHEAD_TOKENS = 16
+OUTPUT_TOKENS_MIN = 64  # below this no answer under a schema can be hoped for
+RESULT_BYTES_MAX = 60_000  # one tool result; a larger one is an error that says so, never cut
+REPEATS_MAX = 4  # the same call with the same arguments, in one session
+REPAIRS_MAX = 1
+FOUND_CHARACTERS_MAX = 4_000  # of each piece that a failure keeps
+FOUND_PIECES_MAX = 40
+NOTHING = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A final answer that is valid under the task's schema."""
+
+    output: Mapping[str, JsonValue]
+
+
+# Text of a final answer in; the answer, or what is wrong with it in a sentence that a model can act on.
+Check: TypeAlias = Callable[[str], "Answer | str"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What all sessions of one specialist share."""
+
+    agent: str
+    model: str
+    system: str
+    tools: tuple[ToolSpec, ...]
+    check: Check
+    output_schema: Mapping[str, JsonValue] | None = None
+    output_tokens_max: int = 4096
+    effort: Effort | None = None
+    standing_tokens: int = 0  # upper bound of system prompt, tools and schema together
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        return frozenset(tool.name for tool in self.tools)
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    reply: ModelReply
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed:
+    message: str
+    unseen_tokens: int = 0
+    circuit_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturn:
+    """What came of one tool call: its content, or an error. A fatal one ends the session."""
+
+    call: ToolUse
+    content: JsonValue = None
+    error: str | None = None
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsReturned:
+    returns: Sequence[ToolReturn]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The session ends from outside: its deadline, a cancellation, a watchdog."""
+
+    reason: Reason
+    message: str
+
+
+Event: TypeAlias = Begun | Replied | ModelFailed | ToolsReturned | Stopped
+
+# --- instructions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    request: ModelRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """All at once: calls of one turn do not depend on each other."""
+
+    calls: tuple[ToolUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    reason: Reason
+    message: str
+
+
+Instruction: TypeAlias = CallModel | CallTools | Done | Ended
+
+
+@dataclass(slots=True)
+class Session:
+    """A task's conversation and its money. Drive it with `step` until it says Done or Ended.
+
+    Invariant: what was spent, plus the worst case of the call under way, never passes `task.tokens_max`.
+    """
+
+    task: Task
+    role: Role
+    usage: Usage = NOTHING
+    unseen_tokens: int = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+    _messages: list[Message] = field(default_factory=list)
+    _prefix_tokens: int = 0  # what the last reply's request and reply were counted at
+    _added_bytes: int = 0  # what was added since
+    _bound_tokens: int = 0  # worst case of the model call under way
+    _repairs: int = 0
+    _repeats: Counter[str] = field(default_factory=Counter)
+    _found: list[tuple[str, JsonValue]] = field(default_factory=list)
+    _ended: bool = False
+
+    @property
+    def spent_tokens(self) -> int:
+        return self.usage.total_tokens + self.unseen_tokens
+
+    @property
+    def found(self) -> JsonValue:
+        """What the session had learned, for a failure to keep: tool results and partial answers, bounded."""
+        return [{"from": origin, "content": _excerpt(content)} for origin, content in self._found]
+
+    def step(self, event: Event) -> Instruction:
+        """The one door. Raises AssertionError when driven past its end."""
+        assert not self._ended, f"session {self.task.id!r} has ended"
+        instruction = self._next(event)
+        self._ended = isinstance(instruction, Done | Ended)
+        return instruction
+
+    def check(self) -> None:
+        """The invariants, for tests."""
+        assert self.spent_tokens + self._bound_tokens <= self.task.tokens_max or not self._bound_tokens
+        assert self.model_calls <= self.task.turns_max
+        assert self._repairs <= REPAIRS_MAX
+
+    def _next(self, event: Event) -> Instruction:
+        match event:
+            case Replied(reply):
+                return self._on_reply(reply)
+            case ToolsReturned(returns):
+                return self._on_tools(returns)
+            case Begun():
+                self._say("user", (Text(prompts.opening(self.task)),))
+                self._prefix_tokens = self.role.standing_tokens + REQUEST_OVERHEAD_TOKENS
+                return self._call()
+            case ModelFailed(message, unseen_tokens, circuit_open):
+                self._settle(unseen_tokens=unseen_tokens)
+                return Ended(Reason.CIRCUIT_OPEN if circuit_open else Reason.MODEL_ERROR, message)
+            case Stopped(reason, message):
+                self._settle(unseen_tokens=self._bound_tokens)
+                return Ended(reason, message)
+
+    def _on_reply(self, reply: ModelReply) -> Instruction:
+        self._settle(reply.usage, unseen_tokens=reply.unseen_tokens)
+        self._prefix_tokens = reply.usage.total_tokens
+        self._added_bytes = 0
+        self._messages.append(Message("assistant", reply.blocks))
+        calls = tuple(block for block in reply.blocks if isinstance(block, ToolUse))
+        text = "".join(block.text for block in reply.blocks if isinstance(block, Text))
+        match reply.stop_reason:
+            case StopReason.REFUSAL:
+                self._keep("answer", text)
+                return Ended(Reason.MODEL_ERROR, f"the model refused: {text[:200] or 'no reason given'}")
+            case StopReason.CONTEXT_WINDOW:
+                self._keep("answer", text)
+                return Ended(Reason.MODEL_ERROR, "the input no longer fits the model's window: give the task less")
+            case StopReason.PAUSE_TURN:
+                return self._call()
+            case StopReason.MAX_TOKENS:
+                self._keep("answer", text)
+                return self._again(
+                    f"it was cut off after {reply.usage.output_tokens} output tokens; answer in fewer", calls
+                )
+        return self._use(calls) if calls else self._conclude(text)
+
+    def _use(self, calls: tuple[ToolUse, ...]) -> Instruction:
+        if self.model_calls >= self.task.turns_max:
+            return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
+        for call in calls:
+            self._repeats[f"{call.name} {sorted(call.arguments.items())}"] += 1
+        again, times = max(self._repeats.items(), key=lambda item: item[1])
+        if times > REPEATS_MAX:
+            return Ended(Reason.WATCHDOG, f"the same call {times} times, at most {REPEATS_MAX}: {again[:200]}")
+        self.tool_calls += len(calls)
+        return CallTools(calls)
+
+    def _on_tools(self, returns: Sequence[ToolReturn]) -> Instruction:
+        for returned in returns:
+            self._keep(returned.call.name, returned.error if returned.content is None else returned.content)
+        fatal = next((returned for returned in returns if returned.fatal), None)
+        if fatal is not None:
+            return Ended(Reason.TOOL_ERROR, f"{fatal.call.name}: {fatal.error}")
+        self._say("user", tuple(_result_block(returned) for returned in returns))
+        return self._call()
+
+    def _conclude(self, text: str) -> Instruction:
+        checked = self.role.check(text)
+        if isinstance(checked, Answer):
+            return Done(checked)
+        self._keep("answer", text)
+        return self._again(checked, ())
+
+    def _again(self, problem: str, unanswered: tuple[ToolUse, ...]) -> Instruction:
+        """One repair turn that quotes the problem; a second invalid answer ends the session."""
+        if self._repairs >= REPAIRS_MAX or self.model_calls >= self.task.turns_max:
+            return Ended(Reason.INVALID_OUTPUT, problem)
+        self._repairs += 1
+        dropped = tuple(ToolResult(call.id, "not run: the reply was cut off", True) for call in unanswered)
+        self._say("user", (*dropped, Text(prompts.repair(problem))))
+        return self._call()
+
+    def _call(self) -> Instruction:
+        """The next model call, clamped to what the task has left."""
+        if self.model_calls >= self.task.turns_max:
+            return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
+        final = self.model_calls > 0 and (self._last_turn() or self._running_dry())
+        if final and self.role.tools:
+            self._say("user", (Text(prompts.last_turn()),))
+        left_tokens = self.task.tokens_max - self.spent_tokens
+        output_tokens = min(self.role.output_tokens_max, left_tokens - self._input_bound())
+        if output_tokens < min(OUTPUT_TOKENS_MIN, self.role.output_tokens_max):
+            return Ended(Reason.BUDGET_SKIP, self._dry_message(left_tokens))
+        self.model_calls += 1
+        self._bound_tokens = self._input_bound() + output_tokens
+        return CallModel(
+            ModelRequest(
+                agent=self.role.agent,
+                model=self.role.model,
+                system=self.role.system,
+                messages=tuple(self._messages),
+                tools=self.role.tools,
+                output_tokens_max=output_tokens,
+                output_schema=self.role.output_schema,
+                effort=self.role.effort,
+                tokens_left=left_tokens,
+                final=final,
+            )
+        )
+
+    def _last_turn(self) -> bool:
+        return self.model_calls == self.task.turns_max - 1
+
+    def _running_dry(self) -> bool:
+        """Whether one more turn after the next could not be paid for."""
+        left_tokens = self.task.tokens_max - self.spent_tokens
+        return left_tokens < 2 * (self._input_bound() + self.role.output_tokens_max)
+
+    def _input_bound(self) -> int:
+        """Input tokens of the next call, at most: what was counted before, and a token for each byte added since."""
+        return self._prefix_tokens + self._added_bytes
+
+    def _dry_message(self, left_tokens: int) -> str:
+        return (
+            f"the next call could take {self._input_bound() + OUTPUT_TOKENS_MIN} tokens and {left_tokens} are left "
+            f"of the task's ceiling of {self.task.tokens_max}: raise tokens_max or give the task less"
+        )
+
+    def _settle(self, usage: Usage | None = None, *, unseen_tokens: int = 0) -> None:
+        if usage is not None:
+            self.usage = self.usage + usage
+        self.unseen_tokens += unseen_tokens
+        self._bound_tokens = 0
+
+    def _say(self, role: str, blocks: tuple[Block, ...]) -> None:
+        """Add to the conversation; two user turns in a row become one."""
+        self._added_bytes += sum(_bytes(block) for block in blocks) + MESSAGE_OVERHEAD_TOKENS * len(blocks)
+        if self._messages and self._messages[-1].role == role == "user":
+            blocks = self._messages.pop().blocks + blocks
+        self._messages.append(Message("user", blocks))
+
+    def _keep(self, origin: str, content: JsonValue) -> None:
+        if content and len(self._found) < FOUND_PIECES_MAX:
+            self._found.append((origin, content))
+
+
+def _result_block(returned: ToolReturn) -> ToolResult:
+    if returned.error is not None:
+        return ToolResult(returned.call.id, prompts.data(returned.call.name, returned.error), True)
+    content = prompts.data(returned.call.name, returned.content)
+    size = byte_length(content)
+    if size > RESULT_BYTES_MAX:
+        problem = f"the result has {size} bytes, at most {RESULT_BYTES_MAX} are shown: ask for less"
+        return ToolResult(returned.call.id, prompts.data(returned.call.name, problem), True)
+    return ToolResult(returned.call.id, content)
+
+
+def _excerpt(content: JsonValue) -> str:
+    text = content if isinstance(content, str) else prompts.compact(content)
+    return text[:FOUND_CHARACTERS_MAX]
+
+
+def _bytes(block: Block) -> int:
+    if isinstance(block, Text):
+        return byte_length(block.text)
+    return byte_length(block.content) if isinstance(block, ToolResult) else 0
+
+
+def byte_length(text: str) -> int:
+    """UTF-8 bytes of a text: no tokenizer makes more tokens than bytes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
