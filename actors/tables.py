@@ -1,0 +1,181 @@
+"""Tasks and outcomes as Arrow columns: how they travel, and how they lie on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, cast
+
+import pyarrow as pa
+
+from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Usage, Work
+
+OK = "ok"  # the status of a result; a failure's status is its reason
+
+
+def _column(name: str, kind: pa.DataType, unit: str) -> pa.Field:
+    return pa.field(name, kind, nullable=True, metadata={"unit": unit})
+
+
+_SPAN = pa.struct(
+    [
+        pa.field("name", pa.string()),
+        pa.field("started_at_s", pa.float64()),
+        pa.field("ended_at_s", pa.float64()),
+        pa.field("error", pa.string()),
+        pa.field("attributes", pa.string()),
+    ]
+)
+
+OUTCOME_SCHEMA = pa.schema(
+    [
+        _column("task_id", pa.string(), "id, unique in a batch"),
+        _column("run_id", pa.string(), "id"),
+        _column("agent", pa.string(), "specialist's name"),
+        _column("attempt", pa.int32(), "count from 1"),
+        _column("status", pa.string(), "ok, or the reason of the failure"),
+        _column("message", pa.string(), "text; empty for ok"),
+        _column("output", pa.string(), "JSON under the task's schema; null for a failure"),
+        _column("unresolved", pa.list_(pa.string()), "citations that their source does not hold"),
+        _column("found", pa.string(), "JSON: what a failed session had learned; null for ok"),
+        _column("model", pa.string(), "model's name"),
+        _column("input_tokens", pa.int64(), "tokens, cache reads and writes included"),
+        _column("output_tokens", pa.int64(), "tokens"),
+        _column("cache_read_tokens", pa.int64(), "tokens"),
+        _column("cache_write_tokens", pa.int64(), "tokens"),
+        _column("spent_tokens", pa.int64(), "tokens: usage, and what may have been billed unseen"),
+        _column("cost_microusd", pa.int64(), "1e-6 US dollars; null where a price is unknown"),
+        _column("model_calls", pa.int32(), "count"),
+        _column("tool_calls", pa.int32(), "count"),
+        _column("host", pa.string(), "id of the host"),
+        _column("queued_ms", pa.float64(), "milliseconds from the host's receipt to the session's start"),
+        _column("started_at_s", pa.float64(), "Unix seconds"),
+        _column("elapsed_ms", pa.float64(), "milliseconds"),
+        _column("spans", pa.list_(_SPAN), "model and tool calls, Unix seconds"),
+    ]
+)
+
+TASK_SCHEMA = pa.schema(
+    [
+        _column("id", pa.string(), "id, unique in a batch"),
+        _column("run_id", pa.string(), "id"),
+        _column("agent", pa.string(), "specialist's name"),
+        _column("objective", pa.string(), "text"),
+        _column("output_schema", pa.string(), "name of the schema"),
+        _column("tokens_max", pa.int64(), "tokens"),
+        _column("deadline_s", pa.float64(), "seconds from the session's start"),
+        _column("turns_max", pa.int32(), "model calls"),
+        _column("idempotency_key", pa.string(), "key"),
+        _column("inputs", pa.string(), "JSON"),
+        _column("required", pa.bool_(), "whether the answer waits for it"),
+        _column("attempt", pa.int32(), "count from 1"),
+        _column("priority", pa.int64(), "place of the run in its batch"),
+    ]
+)
+
+_WORK: Mapping[str, Callable[[Any], Any]] = {
+    "model": attrgetter("work.model"),
+    "input_tokens": attrgetter("work.usage.input_tokens"),
+    "output_tokens": attrgetter("work.usage.output_tokens"),
+    "cache_read_tokens": attrgetter("work.usage.cache_read_tokens"),
+    "cache_write_tokens": attrgetter("work.usage.cache_write_tokens"),
+    "spent_tokens": attrgetter("work.spent_tokens"),
+    "cost_microusd": attrgetter("work.cost_microusd"),
+    "model_calls": attrgetter("work.model_calls"),
+    "tool_calls": attrgetter("work.tool_calls"),
+    "host": attrgetter("work.host"),
+    "queued_ms": attrgetter("work.queued_ms"),
+    "started_at_s": attrgetter("work.started_at_s"),
+    "elapsed_ms": attrgetter("work.elapsed_ms"),
+}
+
+
+def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
+    """Outcomes as columns, one row each, in the order given.
+
+    Shape:  (len(outcomes), len(OUTCOME_SCHEMA)); no outcomes give no rows and the same columns.
+    Units:  in the fields' metadata.
+    """
+    columns: dict[str, Any] = {name: [getattr(o, name) for o in outcomes] for name in _IDENTITY}
+    columns["status"] = [OK if isinstance(o, Result) else o.reason.value for o in outcomes]
+    columns["message"] = ["" if isinstance(o, Result) else o.message for o in outcomes]
+    columns["output"] = [_json(o.output) if isinstance(o, Result) else None for o in outcomes]
+    columns["unresolved"] = [o.unresolved if isinstance(o, Result) else () for o in outcomes]
+    columns["found"] = [None if isinstance(o, Result) or o.found is None else _json(o.found) for o in outcomes]
+    for name, value in _WORK.items():
+        columns[name] = [value(o) for o in outcomes]
+    columns["spans"] = _span_column([o.work.spans for o in outcomes])
+    arrays = [_array(columns[field.name], field.type) for field in OUTCOME_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
+
+
+def outcomes_of(batch: pa.RecordBatch | pa.Table) -> list[Outcome]:
+    """The rows of an outcome batch as values: what `outcome_batch` was given."""
+    rows = zip(*(batch.column(name).to_pylist() for name in OUTCOME_SCHEMA.names), strict=True)
+    return [_outcome(dict(zip(OUTCOME_SCHEMA.names, row, strict=True))) for row in rows]
+
+
+def task_batch(tasks: Sequence[Task]) -> pa.RecordBatch:
+    """Tasks as columns, one row each. Shape: (len(tasks), len(TASK_SCHEMA))."""
+    columns: dict[str, Any] = {name: [getattr(task, name) for task in tasks] for name in TASK_SCHEMA.names}
+    columns["inputs"] = [_json(inputs) for inputs in columns["inputs"]]
+    arrays = [pa.array(columns[field.name], field.type) for field in TASK_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=TASK_SCHEMA)
+
+
+def tasks_of(batch: pa.RecordBatch | pa.Table) -> list[Task]:
+    """The rows of a task batch as values: what `task_batch` was given."""
+    names = TASK_SCHEMA.names
+    columns = [batch.column(name).to_pylist() for name in names]
+    where = names.index("inputs")
+    columns[where] = [_parsed(inputs) for inputs in columns[where]]
+    return [Task(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+_IDENTITY = ("task_id", "run_id", "agent", "attempt")
+
+
+def _json(value: JsonValue | Mapping[str, JsonValue]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "{}"
+
+
+def _parsed(text: str) -> dict[str, JsonValue]:
+    return cast(dict[str, JsonValue], json.loads(text)) if text != "{}" else {}
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
+
+
+def _span_column(spans: Sequence[Sequence[Span]]) -> pa.Array:
+    """A list of structs, built from flat columns: an order of magnitude faster than from dictionaries."""
+    offsets = [0]
+    for of_one in spans:
+        offsets.append(offsets[-1] + len(of_one))
+    flat = [span for of_one in spans for span in of_one]
+    fields = [
+        pa.array([span.name for span in flat], pa.string()),
+        pa.array([span.started_at_s for span in flat], pa.float64()),
+        pa.array([span.ended_at_s for span in flat], pa.float64()),
+        pa.array([span.error for span in flat], pa.string()),
+        pa.array([_json(span.attributes) for span in flat], pa.string()),
+    ]
+    structs = pa.StructArray.from_arrays(fields, fields=list(_SPAN))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    usage = Usage(*(row[name] for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")))
+    work = Work(
+        usage=usage,
+        spans=tuple(Span(**{**span, "attributes": json.loads(span["attributes"])}) for span in row["spans"]),
+        **{name: row[name] for name in _WORK if hasattr(Work, name)},
+    )
+    identity = {name: row[name] for name in _IDENTITY}
+    if row["status"] == OK:
+        return Result(
+            **identity, output=json.loads(row["output"]), unresolved=tuple(row["unresolved"] or ()), work=work
+        )
+    found = None if row["found"] is None else json.loads(row["found"])
+    return Failure(**identity, reason=Reason(row["status"]), message=row["message"], found=found, work=work)
