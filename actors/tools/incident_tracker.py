@@ -1,0 +1,123 @@
+"""All records of one source, by service and by id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from actors.tools.incident_types import Incident, Kind, Severity, Status, fold
+
+_WORST_FIRST = (Severity.CRITICAL, Severity.MAJOR, Severity.UNKNOWN, Severity.MINOR, Severity.INFO)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """A source's records. `by_service` is keyed by the folded name; `unassigned` say no service at all."""
+
+    records: tuple[Incident, ...]
+    by_service: dict[str, tuple[Incident, ...]]
+    unassigned: tuple[tuple[str, Incident], ...]  # with the words to look for a name in
+
+    @classmethod
+    def of(cls, incidents: Iterable[Incident]) -> Tracker:
+        records = tuple(_joined(list(incidents)))
+        services = {record.id: record.services for record in records}
+        records = tuple(_origin_resolved(record, services) for record in records)
+        by_service: dict[str, list[Incident]] = {}
+        for record in records:
+            for name in dict.fromkeys(fold(service) for service in record.services):
+                by_service.setdefault(name, []).append(record)
+        unassigned = tuple((_words(f"{r.id} {r.title} {r.body}"), r) for r in records if not r.services)
+        return cls(records, {name: tuple(found) for name, found in by_service.items()}, unassigned)
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Folded names of all services that the source knows."""
+        return frozenset(self.by_service)
+
+    def of_names(self, names: Sequence[str]) -> tuple[Incident, ...]:
+        """The records of a service, oldest first, one per id; without names, all.
+
+        A record that says no service belongs to those that its id, title or text names.
+        """
+        if not names:
+            return _by_time(_one_per_id(self.records))
+        own = [record for name in dict.fromkeys(fold(n) for n in names) for record in self.by_service.get(name, ())]
+        wanted = [_words(name) for name in names if _words(name).strip()]
+        mentioned = [record for words, record in self.unassigned if any(name in words for name in wanted)]
+        return _by_time(_one_per_id([*own, *mentioned]))
+
+
+def in_period(records: Iterable[Incident], start_s: float, end_s: float) -> tuple[Incident, ...]:
+    """Records that began after `start_s` and not after `end_s`, or began earlier and were still going on in it."""
+    return tuple(record for record in records if _touches(record, start_s, end_s))
+
+
+def _touches(record: Incident, start_s: float, end_s: float) -> bool:
+    at_s = record.at_s
+    if at_s is None or at_s > end_s:
+        return False
+    still_open = record.status is Status.OPEN and record.ended_at_s is None and record.started_at_s is not None
+    return at_s > start_s or still_open or (record.ended_at_s is not None and record.ended_at_s > start_s)
+
+
+def _joined(records: list[Incident]) -> list[Incident]:
+    """Rows that tell the same of several services, one row each, become one record of all of them."""
+    rows: dict[tuple[object, ...], list[Incident]] = {}
+    for record in records:
+        rows.setdefault((record.id, record.title, record.at_s, record.ended_at_s), []).append(record)
+    return [_with_services_of(same) for same in rows.values()]
+
+
+def _with_services_of(rows: Sequence[Incident]) -> Incident:
+    if len(rows) == 1:
+        return rows[0]
+    return replace(rows[-1], services=tuple(dict.fromkeys(s for row in rows for s in row.services)))
+
+
+def _one_per_id(records: Sequence[Incident]) -> list[Incident]:
+    """Later rows of one id are updates of it: they add to what the earlier said."""
+    found: dict[str, Incident] = {}
+    for record in records:
+        known = found.get(record.id)
+        found[record.id] = record if known is None or known is record else _updated(known, record)
+    return list(found.values())
+
+
+def _updated(known: Incident, later: Incident) -> Incident:
+    started = [at_s for at_s in (known.started_at_s, later.started_at_s) if at_s is not None]
+    ended_at_s = later.ended_at_s if later.ended_at_s is not None else known.ended_at_s
+    started_at_s = min(started, default=None)
+    known_span = started_at_s is not None and ended_at_s is not None
+    return replace(
+        later,
+        title=later.title or known.title,
+        services=tuple(dict.fromkeys((*known.services, *later.services))),
+        severity=min(known.severity, later.severity, key=_WORST_FIRST.index),
+        status=later.status if later.status is not Status.UNKNOWN else known.status,
+        kind=later.kind if known.kind is Kind.REFERENCE else known.kind,
+        started_at_s=started_at_s,
+        ended_at_s=ended_at_s,
+        duration_s=ended_at_s - started_at_s if known_span else later.duration_s or known.duration_s,  # type: ignore[operator]
+        cause=later.cause or known.cause,
+        caused_by=later.caused_by or known.caused_by,
+        body=later.body or known.body,
+    )
+
+
+def _origin_resolved(record: Incident, services: dict[str, tuple[str, ...]]) -> Incident:
+    """A record that names another record as its origin was caused by that one's services."""
+    if not any(origin in services for origin in record.caused_by):
+        return record
+    named = (service for origin in record.caused_by for service in services.get(origin, (origin,)))
+    return replace(record, caused_by=tuple(dict.fromkeys(named)))
+
+
+def _by_time(records: Sequence[Incident]) -> tuple[Incident, ...]:
+    return tuple(sorted(records, key=lambda r: (r.at_s is None, r.at_s or 0.0, r.id)))
+
+
+def _words(text: str) -> str:
+    """Words with one blank around each, so that a name is found as a whole: 'db' is not in 'dbus'."""
+    return f" {re.sub(r'[^a-z0-9]+', ' ', text.casefold()).strip()} "
