@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -105,10 +106,39 @@ class ModelError(Exception):
     `unseen_tokens` is what the provider may have billed for it all the same, at most; 0 when it surely did not.
     """
 
-    def __init__(self, message: str, *, unseen_tokens: int = 0, circuit_open: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        unseen_tokens: int = 0,
+        circuit_open: bool = False,
+        attributes: Mapping[str, JsonValue] | None = None,
+    ) -> None:
         super().__init__(message)
         self.unseen_tokens = unseen_tokens
         self.circuit_open = circuit_open
+        self.attributes: dict[str, JsonValue] = dict(attributes or {})
+
+
+class CallCancelled(asyncio.CancelledError):
+    """A cancelled call that knows what it may have cost. Passes through tasks; `asyncio.timeout` keeps it as cause.
+
+    `unseen_tokens` is what its attempts until then may have been billed, at most.
+    """
+
+    def __init__(self, unseen_tokens: int = 0) -> None:
+        super().__init__()
+        self.unseen_tokens = unseen_tokens
+
+
+def unseen_tokens_of(error: BaseException, *, otherwise: int) -> int:
+    """What a call that ended in `error` (a timeout or a cancellation) may have cost, or `otherwise` when untold."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CallCancelled):
+            return seen.unseen_tokens
+        seen = seen.__cause__ or seen.__context__
+    return otherwise
 
 
 @runtime_checkable
