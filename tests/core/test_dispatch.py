@@ -1,0 +1,197 @@
+"""The driver's machine: where tasks go, what is kept, and what becomes of tasks whose host is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.contracts import Reason, Task
+from orchestrator.dispatch import (
+    Cancel,
+    Cancelled,
+    Dispatch,
+    Drained,
+    HostLost,
+    HostReady,
+    Instruction,
+    Keep,
+    Planned,
+    Record,
+    Replace,
+    Submit,
+    Tick,
+)
+from support.tasks import a_task
+
+
+@pytest.fixture
+def dispatch() -> Iterator[Dispatch]:
+    """One agent, `reader`; invariants checked on the way out."""
+    made = Dispatch(frozenset({"reader"}), grace_s=5.0)
+    yield made
+    made.check()
+
+
+def ready(host: str, capacity: int = 2) -> HostReady:
+    return HostReady(host=host, agent="reader", capacity=capacity, now_s=0.0)
+
+
+def tasks(count: int) -> list[Task]:
+    return [a_task(str(n)) for n in range(count)]
+
+
+def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch: Dispatch) -> None:
+    """Backpressure: what no host has room for waits in the driver."""
+    dispatch.step(ready("one", 3))
+    dispatch.step(ready("two", 3))
+
+    (first, second) = dispatch.step(Planned(tasks(4)))
+    more = dispatch.step(Planned([a_task("x"), a_task("y"), a_task("z")]))
+
+    assert isinstance(first, Submit)
+    assert isinstance(second, Submit)
+    assert [len(first.tasks), len(second.tasks)] == [2, 2]
+    assert sum(len(said.tasks) for said in more if isinstance(said, Submit)) == 2
+    assert (dispatch.waiting, dispatch.unanswered) == (1, 6)
+
+
+def test_an_unknown_agent_is_a_failure_and_its_siblings_go_on(dispatch: Dispatch) -> None:
+    """no_such_agent is a row, not an exception."""
+    dispatch.step(ready("one"))
+
+    said = dispatch.step(Planned([a_task("a"), a_task("b", agent="nobody")]))
+
+    submit, record = said
+    assert isinstance(submit, Submit)
+    assert isinstance(record, Record)
+    (failure,) = record.failures
+    assert (failure.task_id, failure.reason) == ("r/b", Reason.NO_SUCH_AGENT)
+    assert "'nobody'" in failure.message
+    assert "reader" in failure.message
+
+
+def test_rows_that_were_drained_before_are_not_kept_again(dispatch: Dispatch) -> None:
+    """One row per task, whatever a host repeats."""
+    dispatch.step(ready("one"))
+    dispatch.step(Planned(tasks(2)))
+
+    first = dispatch.step(Drained("one", [("r/0", 1)], 1.0))
+    again = dispatch.step(Drained("one", [("r/0", 1), ("r/1", 1)], 2.0))
+
+    assert first[0] == Keep("one", [True])
+    assert again[0] == Keep("one", [False, True])
+
+
+def test_a_lost_hosts_tasks_go_again_as_new_attempts_and_end_as_host_lost_in_the_end(dispatch: Dispatch) -> None:
+    """Poison kills a set number of hosts and no more."""
+    (task,) = tasks(1)
+    dispatch.step(Planned([task]))
+    attempts = []
+    said: list[Instruction] = []
+    for n in range(3):
+        (submit,) = [s for s in dispatch.step(ready(f"host-{n}")) if isinstance(s, Submit)]
+        attempts.append(submit.tasks[0].attempt)
+        said = dispatch.step(HostLost(f"host-{n}"))
+
+    (record,) = said
+    assert attempts == [1, 2, 3]
+    assert isinstance(record, Record)
+    assert record.failures[0].reason is Reason.HOST_LOST
+    assert dispatch.open == 0
+
+
+def test_a_host_that_was_given_up_and_answers_late_changes_nothing(dispatch: Dispatch) -> None:
+    """Its tasks have gone elsewhere: the later attempt's row is the one that is kept."""
+    dispatch.step(ready("one"))
+    dispatch.step(Planned(tasks(1)))
+    dispatch.step(HostLost("one"))
+    dispatch.step(ready("two"))
+
+    late = dispatch.step(Drained("one", [("r/0", 1)], 9.0))
+    other = dispatch.step(Drained("two", [("r/0", 1), ("r/0", 2)], 9.0))
+
+    assert late == [Keep("one", [False])]
+    assert other[0] == Keep("two", [False, True])
+
+
+def test_a_host_silent_past_deadline_and_grace_is_replaced(dispatch: Dispatch) -> None:
+    """Deadline 30 s, grace 5 s: 35 s after it was last heard it is alive, a moment later it is not."""
+    dispatch.step(ready("one"))
+    dispatch.step(Planned(tasks(1)))
+
+    in_time = dispatch.step(Tick(35.0))
+    late = dispatch.step(Tick(35.1))
+
+    assert in_time == []
+    assert late == [Replace("one", "reader")]
+    assert dispatch.waiting == 1
+
+
+def test_a_bound_over_all_hosts_is_honoured() -> None:
+    """With fewer sub-agents allowed than there are hosts, the driver hands out no more than that many."""
+    dispatch = Dispatch(frozenset({"reader", "writer"}), unanswered_max=1)
+    dispatch.step(ready("one"))
+    dispatch.step(HostReady(host="two", agent="writer", capacity=2, now_s=0.0))
+
+    first = dispatch.step(Planned([a_task("a"), a_task("b", agent="writer")]))
+    then = dispatch.step(Drained("one", [("r/a", 1)], 1.0))
+
+    assert [said.host for said in first if isinstance(said, Submit)] == ["one"]
+    assert [said.host for said in then if isinstance(said, Submit)] == ["two"]
+
+
+def test_cancelling_records_what_waits_and_tells_hosts_what_runs(dispatch: Dispatch) -> None:
+    """A cancelled batch accounts for every task."""
+    dispatch.step(ready("one", 1))
+    dispatch.step(Planned(tasks(2)))
+
+    said = dispatch.step(Cancelled())
+
+    cancel, record = said
+    assert cancel == Cancel("one", frozenset({"r/0"}))
+    assert isinstance(record, Record)
+    assert [(f.task_id, f.reason) for f in record.failures] == [("r/1", Reason.CANCELLED)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["plan", "drain", "lose", "tick", "ready"]), st.integers(0, 3)), max_size=60))
+def test_every_planned_task_is_kept_or_recorded_exactly_once(moves: list[tuple[str, int]]) -> None:
+    """A naive count of outcomes agrees with the machine, whatever dies and whenever."""
+    dispatch, hosts, planned, ended, now_s = Dispatch(frozenset({"reader"})), {}, 0, [], 0.0
+
+    def carry_out(said: list[Instruction]) -> None:
+        for instruction in said:
+            match instruction:
+                case Submit(host, given):
+                    hosts[host].extend((task.id, task.attempt) for task in given)
+                case Record(failures):
+                    ended.extend(failure.task_id for failure in failures)
+                case Replace(host, _):
+                    del hosts[host]
+
+    for n, (move, which) in enumerate([*moves, *[("ready", 0), ("drain", 0), ("drain", 1), ("drain", 2)] * 100]):
+        now_s += 1.0
+        names = sorted(hosts)
+        if move == "plan":
+            carry_out(dispatch.step(Planned([a_task(str(planned + k)) for k in range(which)])))
+            planned += which
+        elif move == "ready" and len(hosts) < 3:
+            hosts[f"host-{n}"] = []
+            carry_out(dispatch.step(HostReady(host=f"host-{n}", agent="reader", capacity=2, now_s=now_s)))
+        elif move == "drain" and names:
+            host = names[which % len(names)]
+            rows, hosts[host] = hosts[host][:2], hosts[host][2:]
+            keep, *rest = dispatch.step(Drained(host, rows, now_s))
+            ended += [task_id for (task_id, _), kept in zip(rows, keep.rows, strict=True) if kept]
+            carry_out(rest)
+        elif move == "lose" and names:
+            del hosts[names[which % len(names)]]
+            carry_out(dispatch.step(HostLost(names[which % len(names)])))
+        elif move == "tick":
+            now_s += 20.0
+            carry_out(dispatch.step(Tick(now_s)))
+        dispatch.check()
+
+    assert sorted(ended) == sorted(f"r/{n}" for n in range(planned))
