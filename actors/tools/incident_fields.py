@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actors.tools.incident_times import duration_in, moment
+from actors.tools.incident_times import duration_in, is_whole_day, moment
 from actors.tools.incident_types import Incident, Kind, Severity, Status
 from actors.tools.incident_words import BY_ITSELF, PLANNED_TITLE, kind_of, service_in, severity_of, status_of
 
@@ -52,6 +52,7 @@ UNIT_S = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_40
 TEXT_CHARACTERS_MAX = 20_000  # of one record's body; enough to compare causes
 TITLE_CHARACTERS_MAX = 300
 LISTED_MAX = 100
+SLIP_FACTOR = 5.0  # office hours against the clock make 24 / 8 = 3; a wrong day or month makes more
 ALERT_SECONDS_MAX = 3_600.0  # a signal that stayed for an hour was no flapping alert
 
 
@@ -80,8 +81,8 @@ class Fields:
         found = (text for value in self.present(names) for text in texts(value))
         return tuple(dict.fromkeys(found))[:LISTED_MAX]
 
-    def moment(self, names: Iterable[str]) -> float | None:
-        return next((at_s for value in self.present(names) if (at_s := moment(value)) is not None), None)
+    def first_time(self, names: Iterable[str]) -> Any:
+        return next((value for value in self.present(names) if moment(value) is not None), None)
 
 
 def incident_of(record: Mapping[str, Any], *, id: str = "", where: str = "") -> Incident | None:
@@ -93,14 +94,7 @@ def incident_of(record: Mapping[str, Any], *, id: str = "", where: str = "") -> 
     id = id or fields.text(ID)[:TITLE_CHARACTERS_MAX]
     if not id:
         return None
-    started_at_s, ended_at_s = fields.moment(STARTED), fields.moment(ENDED)
-    if started_at_s is not None and ended_at_s is not None and ended_at_s < started_at_s:
-        ended_at_s = None  # two clocks; how long it took is not known
-    duration_s = _stated_duration(fields)
-    if started_at_s is not None and ended_at_s is None and duration_s is not None:
-        ended_at_s = started_at_s + duration_s
-    if started_at_s is not None and ended_at_s is not None:
-        duration_s = ended_at_s - started_at_s
+    started_at_s, ended_at_s, duration_s = _span(fields)
     severity = next((s for w in fields.texts(SEVERITY) if (s := severity_of(w)) is not Severity.UNKNOWN), None)
     incident = Incident(
         id=id,
@@ -110,14 +104,31 @@ def incident_of(record: Mapping[str, Any], *, id: str = "", where: str = "") -> 
         status=_status(fields, ended_at_s),
         started_at_s=started_at_s,
         ended_at_s=ended_at_s,
-        mentioned_at_s=fields.moment(MENTIONED),
+        mentioned_at_s=moment(fields.first_time(MENTIONED)),
         duration_s=duration_s,
         cause=_cause(fields),
-        caused_by=tuple(bare for text in fields.texts(ORIGIN) if (bare := service_in(text))),
+        caused_by=_origins(fields),
         body="\n".join(fields.texts(BODY))[:TEXT_CHARACTERS_MAX],
         where=where,
     )
     return with_kind(incident, _kind(fields))
+
+
+def _span(fields: Fields) -> tuple[float | None, float | None, float | None]:
+    """Start, end and duration, each as far as known. Days alone tell no duration.
+
+    An end before the start, or far beyond the stated duration, is a slip of the pen: the statement counts.
+    """
+    started, ended = fields.first_time(STARTED), fields.first_time(ENDED)
+    started_at_s, ended_at_s, stated_s = moment(started), moment(ended), _stated_duration(fields)
+    if started_at_s is None:
+        return None, ended_at_s, stated_s
+    if ended_at_s is not None and (is_whole_day(started) or is_whole_day(ended)):
+        return started_at_s, max(ended_at_s, started_at_s), stated_s
+    between_s = -1.0 if ended_at_s is None else ended_at_s - started_at_s
+    if between_s >= 0 and (stated_s is None or between_s <= SLIP_FACTOR * max(stated_s, 60.0)):
+        return started_at_s, ended_at_s, between_s
+    return started_at_s, None if stated_s is None else started_at_s + stated_s, stated_s
 
 
 def with_kind(incident: Incident, stated: Kind | None) -> Incident:
@@ -171,8 +182,13 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(name for part in re.split(r"[,;\n]", text) if (name := part.strip()))
 
 
+def _origins(fields: Fields) -> tuple[str, ...]:
+    told = bool(fields.text(CAUSE))
+    return tuple(name for text in fields.texts(ORIGIN) if (name := service_in(text, cause_is_told=told)))
+
+
 def _cause(fields: Fields) -> str:
-    caused_by = next((text for text in fields.texts(CAUSED_BY) if not service_in(text)), "")
+    caused_by = next((t for t in fields.texts(CAUSED_BY) if not service_in(t, cause_is_told=False)), "")
     return (fields.text(CAUSE) or caused_by or fields.text(FAULT))[:TITLE_CHARACTERS_MAX]
 
 

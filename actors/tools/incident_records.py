@@ -15,6 +15,8 @@ from actors.sources import Incidents
 from actors.tools.base import SourceError
 from actors.tools.files import inside, read_text
 from actors.tools.incident_lines import incidents_in_lines
+from actors.tools.incident_markdown import incidents_in_markdown
+from actors.tools.incident_pages import incident_on_status_page
 from actors.tools.incident_tracker import Tracker, in_period
 from actors.tools.incident_types import Incident, Kind, Severity, Status
 from actors.tools.shared import Shared
@@ -44,7 +46,7 @@ def tracker_of(shared: Shared, source: Incidents) -> Tracker:
     files = _files(source, root)
     stamps = tuple((str(file), *_stamp(file)) for file in files)
     key = ("incidents", source.format, str(root), stamps)
-    return shared.get(key, lambda: Tracker.of(_parsed(source, root, files, parse)))
+    return shared.get(key, lambda: Tracker.of(_parsed(source, root, files, parse), key=key))
 
 
 def _parsed(source: Incidents, root: Path, files: list[Path], parse: Parse) -> Iterator[Incident]:
@@ -80,4 +82,8 @@ def _stamp(file: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-_PARSERS: dict[str, Parse] = {"jsonl": incidents_in_lines}
+_PARSERS: dict[str, Parse] = {
+    "jsonl": incidents_in_lines,
+    "cstate": incident_on_status_page,
+    "markdown": incidents_in_markdown,
+}

@@ -15,7 +15,7 @@ _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 _MONTH = rf"(?:{'|'.join(_MONTH_NAMES)})[a-z]*"
 _NTH = r"[0-9]{1,2}(?:st|nd|rd|th)?"
 _NAMED = rf"(?:{_NTH}\s+(?:of\s+)?{_MONTH}\.?,?\s+[0-9]{{4}}|{_MONTH}\.?\s+{_NTH},?\s+[0-9]{{4}})"
-_CLOCK = r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|(?<=[ T])\d{4}(?!\d))"
+_CLOCK = r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|\d{1,2}\.\d{2}(?![.\d])|(?<=[ T])\d{4}(?!\d))"
 _ZONE = r"(?:\s?(?:Z\b|UTC|GMT|BST|[+-]\d{2}:?\d{2}\b))?"
 MOMENT = re.compile(rf"(?P<day>{_DAY}|{_NAMED})(?:(?:T|,?\s+(?:at\s+)?)(?P<clock>{_CLOCK})(?P<zone>{_ZONE}))?", re.I)
 CLOCK_ONLY = re.compile(rf"(?<![\d:.])(?P<clock>\d{{1,2}}:\d{{2}}(?::\d{{2}})?)(?![\d:])(?P<zone>{_ZONE})")
@@ -43,6 +43,13 @@ def moment(value: object) -> float | None:
     if isinstance(value, int | float):
         return _number(value)
     return _text(value.strip()) if isinstance(value, str) else None
+
+
+def is_whole_day(value: object) -> bool:
+    """Whether a time is known to the day only."""
+    if isinstance(value, str):
+        return re.fullmatch(rf"{_DAY}|{_NAMED}", value.strip(), re.I) is not None
+    return isinstance(value, date) and not isinstance(value, datetime)
 
 
 def moment_in(text: str, *, day_of_s: float | None = None) -> float | None:
@@ -109,7 +116,7 @@ def _written_out(text: str) -> datetime:
 
 
 def _at_clock(day: datetime, clock: str, zone: str) -> datetime:
-    digits = re.findall(r"\d+", clock if ":" in clock else f"{clock[:2]}:{clock[2:]}")
+    digits = re.findall(r"\d+", clock if not clock.isdigit() else f"{clock[:2]}:{clock[2:]}")
     hour, minute, second = (*(int(d) for d in digits[:3]), 0)[:3]
     offset = "+01:00" if zone == "BST" else zone if zone[:1] in "+-" and zone else "+00:00"
     iso = f"{day:%Y-%m-%d}T{hour:02}:{minute:02}:{second:02}{offset}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actors.tools.incident_types import Incident, Kind, Severity, Status, fold
@@ -13,14 +14,20 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.MAJOR, Severity.UNKNOWN, Severity.MI
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """A source's records. `by_service` is keyed by the folded name; `unassigned` say no service at all."""
+    """A source's records. `by_service` is keyed by the folded name; `unassigned` say no service at all.
 
+    `times_s` are the records' times in order, `ended_share` is how many of the incidents that began also ended.
+    """
+
+    key: Hashable  # under which it is shared
     records: tuple[Incident, ...]
-    by_service: dict[str, tuple[Incident, ...]]
+    by_service: Mapping[str, tuple[Incident, ...]]
     unassigned: tuple[tuple[str, Incident], ...]  # with the words to look for a name in
+    times_s: tuple[float, ...]
+    ended_share: float
 
     @classmethod
-    def of(cls, incidents: Iterable[Incident]) -> Tracker:
+    def of(cls, incidents: Iterable[Incident], *, key: Hashable = None) -> Tracker:
         records = tuple(_joined(list(incidents)))
         services = {record.id: record.services for record in records}
         records = tuple(_origin_resolved(record, services) for record in records)
@@ -29,12 +36,24 @@ class Tracker:
             for name in dict.fromkeys(fold(service) for service in record.services):
                 by_service.setdefault(name, []).append(record)
         unassigned = tuple((_words(f"{r.id} {r.title} {r.body}"), r) for r in records if not r.services)
-        return cls(records, {name: tuple(found) for name, found in by_service.items()}, unassigned)
+        began = [r for r in records if r.kind is Kind.INCIDENT and r.started_at_s is not None]
+        return cls(
+            key=key,
+            records=records,
+            by_service={name: tuple(found) for name, found in by_service.items()},
+            unassigned=unassigned,
+            times_s=tuple(sorted(record.at_s for record in records if record.at_s is not None)),
+            ended_share=sum(record.ended_at_s is not None for record in began) / max(len(began), 1),
+        )
 
     @property
     def services(self) -> frozenset[str]:
         """Folded names of all services that the source knows."""
         return frozenset(self.by_service)
+
+    def has_any(self, start_s: float, end_s: float) -> bool:
+        """Whether any service has a record after `start_s` and not after `end_s`: whether the tracker was in use."""
+        return bisect_right(self.times_s, end_s) > bisect_right(self.times_s, start_s)
 
     def of_names(self, names: Sequence[str]) -> tuple[Incident, ...]:
         """The records of a service, oldest first, one per id; without names, all.
@@ -50,11 +69,12 @@ class Tracker:
 
 
 def in_period(records: Iterable[Incident], start_s: float, end_s: float) -> tuple[Incident, ...]:
-    """Records that began after `start_s` and not after `end_s`, or began earlier and were still going on in it."""
-    return tuple(record for record in records if _touches(record, start_s, end_s))
+    """The records that touch a period."""
+    return tuple(record for record in records if touches(record, start_s, end_s))
 
 
-def _touches(record: Incident, start_s: float, end_s: float) -> bool:
+def touches(record: Incident, start_s: float, end_s: float) -> bool:
+    """Whether it began after `start_s` and not after `end_s`, or began earlier and was still going on then."""
     at_s = record.at_s
     if at_s is None or at_s > end_s:
         return False

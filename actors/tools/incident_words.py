@@ -13,8 +13,9 @@ from actors.tools.incident_types import Kind, Severity, Status
 SEVERITY_WORDS: tuple[tuple[Severity, str], ...] = (
     (Severity.MINOR, "noncritical noncrit"),
     (Severity.CRITICAL, "critical crit catastrophic blocker emergency fatal disaster severe highest"),
-    (Severity.MINOR, "minor medium moderate normal low lowest warning warn degraded notice trivial average cosmetic"),
     (Severity.MAJOR, "partial disrupted disruption high important error"),
+    (Severity.MINOR, "minor medium moderate normal degraded average"),
+    (Severity.INFO, "low lowest notice warning warn trivial cosmetic"),
     (Severity.CRITICAL, "down outage unavailable"),
     (Severity.MAJOR, "major significant urgent"),
     (Severity.INFO, "info informational information none operational maintenance ok up"),
@@ -48,7 +49,7 @@ _BY_NUMBER = (
     Severity.CRITICAL,
     Severity.MAJOR,
     Severity.MINOR,
-    Severity.MINOR,
+    Severity.INFO,
     Severity.INFO,
 )  # 0 to 5: SEV0, P1, "severity::2", "3 - Moderate"
 _JOINED = re.compile(r"\b(non|self|auto|in|false|wont|won't|game|change)[\s_-]+(?=[a-z])")
@@ -72,8 +73,7 @@ BY_ITSELF = re.compile(
     r"|\b(?:resolved|recovered|cleared|healed) (?:by )?itself|\bflapp(?:ed|ing)\b|\bno (?:user |customer )?impact\b",
     re.I,
 )
-_SLUG = re.compile(r"[A-Za-z0-9][\w.:/#-]*$")
-
+NAME_WORDS_MAX = 5  # a longer text is a sentence, not a name
 CAUSE_WORDS = frozenset(_CAUSE_WORDS.split())
 
 E = TypeVar("E", bound=StrEnum)
@@ -97,13 +97,18 @@ def kind_of(word: str) -> Kind | None:
     return _first(KIND_WORDS, word)
 
 
-def service_in(text: str) -> str:
-    """The service that a `caused_by` names; empty when it tells of a cause in words."""
-    bare = re.sub(r"^(?:component|service|api|system)s?:\s*(?:default/)?", "", text.strip(), flags=re.I)
+def service_in(text: str, *, cause_is_told: bool) -> str:
+    """The service that a `caused_by` names; empty when it tells of a cause in words.
+
+    A single word such as `payments-api` is a name unless it is a cause's word (`deploy`, `dns`); several words are
+    one (`Edge Proxy`) when none of them is, or when the cause itself is told elsewhere in the record.
+    """
+    bare = re.sub(r"^(?:component|service|api|system)s?:\s*(?:default/)?", "", text.strip(), flags=re.I).rstrip(".")
     words = re.findall(r"[a-z]+", bare.lower())
-    if not _SLUG.match(bare) or not words or all(word in CAUSE_WORDS for word in words):
+    if not words or len(words) > NAME_WORDS_MAX or all(word in CAUSE_WORDS for word in words):
         return ""
-    return bare
+    spaced = " " in bare
+    return "" if spaced and not cause_is_told and any(word in CAUSE_WORDS for word in words) else bare
 
 
 def _first(scale: tuple[tuple[E, str], ...], word: str) -> E | None:
