@@ -1,0 +1,199 @@
+"""How the offline analyst weighs what the runbook tools found. Pure: tool results in, findings out.
+
+Each rule gives points on the scale of the synthesis (high 20, medium 8, low 2, times confidence), so that more of a
+problem weighs more without a jump; `graded` turns the points into severity and confidence. docs/specialists/runbooks.md
+states the same in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp
+from typing import Any
+
+from actors.specialists.findings import Finding, Severity
+
+ALERTS_POINTS_MAX = 18.0  # every alert that pages, and many of them, without help: clearly high, never critical
+TICKETS_POINTS_MAX = 1.6  # alerts that wake nobody up: hygiene
+STALE_POINTS_MAX = 16.0
+INCIDENTS_POINTS_MAX = 6.5  # found by words, which errs, and the incidents themselves weigh elsewhere: medium at most
+HYGIENE_POINTS_MAX = 1.7
+NO_RUNBOOKS_POINTS = 1.6
+OVERDUE_FULL_DAYS = 365.0  # a review that is overdue by a year counts in full
+UNSTATED_WEIGHT = 0.5  # an alert whose labels do not say whether it pages, beside alerts that do say
+POINTS_MIN = 0.3  # below this it is not worth a line in a report
+CITATIONS_MAX = 8
+
+Found = Mapping[str, Any]
+
+
+def graded(points: float) -> tuple[Severity, float]:
+    """The severity and confidence whose product is nearest to `points`, rounded to what a reader can tell apart."""
+    for severity, weight, least in (("high", 20.0, 9.0), ("medium", 8.0, 2.0), ("low", 2.0, 0.0)):
+        if points >= least:
+            return severity, round(min(0.95, max(0.2, points / weight)), 2)  # type: ignore[return-value]
+    return "info", 0.2
+
+
+def saturating(count: float, half: float) -> float:
+    """From 0 towards 1 as `count` grows; 0.5 at `half`."""
+    return 1.0 - exp(-0.693 * count / half) if count > 0 else 0.0
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def alerts_without_runbook(alerts: Found) -> Finding | None:
+    """Alerts that page people and have no usable page: by share and by number. Those that page nobody are hygiene."""
+    states = alerts["states"]
+    weights = _weights(states)
+    total = sum(weights[calls] * sum(states[calls].values()) for calls in weights)
+    missing = sum(weights[calls] * _missing(states[calls]) for calls in weights)
+    tickets = states.get("ticket", {})
+    points = ALERTS_POINTS_MAX * (missing / total) * saturating(missing, 1.4) if total else 0.0
+    if tickets:
+        points += TICKETS_POINTS_MAX * _missing(tickets) / sum(tickets.values()) * saturating(_missing(tickets), 2)
+    rows = [row for row in alerts["rows"] if row["state"] in ("none", "dead", "unusable")]
+    if points < POINTS_MIN or not rows:
+        return None
+    severity, confidence = graded(points)
+    return Finding(
+        kind="alerts_without_runbook",
+        claim=_alerts_claim(states, rows),
+        severity=severity,
+        confidence=confidence,
+        citations=_cites(rows),
+    )
+
+
+def _weights(states: Found) -> dict[str, float]:
+    """Which alerts count as paging: those that say so; the silent ones by half, or in full when none says anything."""
+    silent = 1.0 if not (states.keys() - {"unstated"}) else UNSTATED_WEIGHT
+    return {calls: weight for calls, weight in (("paging", 1.0), ("unstated", silent)) if calls in states}
+
+
+def _missing(states: Mapping[str, int]) -> int:
+    return sum(states.get(state, 0) for state in ("none", "dead", "unusable"))
+
+
+def _alerts_claim(states: Found, rows: Sequence[Found]) -> str:
+    words = {"paging": "alerts that page", "unstated": "alerts of unstated severity", "ticket": "other alerts"}
+    parts = [
+        f"{_missing(found)} of {sum(found.values())} {words[calls]}"
+        for calls, found in states.items()
+        if _missing(found)
+    ]
+    why = {"none": "no page", "dead": "a dead link", "unusable": "a stub"}
+    named = ", ".join(f"{row['alert'][:60]} ({why[row['state']]})" for row in rows[:4])
+    return f"No usable runbook for {', '.join(parts)}: {named}{' …' if len(rows) > 4 else ''}."
+
+
+def stale_runbooks(pages: Found, *, active: bool) -> Finding | None:
+    """Own pages past their review: by share, by number and by how long. One old page of something quiet is nothing."""
+    stale = pages["stale"]
+    count, linked = stale["count"], stale["linked"]
+    counted = count if (linked and active) else count - 1
+    if counted < 1 or not stale["rows"]:
+        return None
+    overdue = min(1.0, stale["overdue_days"] / OVERDUE_FULL_DAYS)
+    points = STALE_POINTS_MAX * (count / stale["of"]) * saturating(counted, 1.2) * (0.3 + 0.7 * overdue)
+    points *= 1.0 if active else 0.25
+    if points < POINTS_MIN:
+        return None
+    severity, confidence = graded(points)
+    worst = stale["rows"][0]
+    return Finding(
+        kind="stale_runbooks",
+        claim=(
+            f"Past their review are {count} of {counted(stale['of'], 'dated page')}, by {stale['overdue_days']} days in "
+            "the median"
+            + (f"; {linked} of them belong to alerts" if linked else "")
+            + f". For example {worst['page']!r}, due {worst['due']} ({worst['limit']})."
+        ),
+        severity=severity,
+        confidence=confidence,
+        citations=_cites(stale["rows"]),
+    )
+
+
+def incidents_without_runbook(incidents: Found) -> Finding | None:
+    """Incidents of the window that no page speaks of: by share, number and how bad they were."""
+    total = incidents["incidents"] or 0
+    clear = total - incidents.get("unclear", 0)
+    without = incidents.get("without", 0)
+    rows = [row for row in incidents.get("rows", ()) if row["helped_by"] is None]
+    if not without or not rows:
+        return None
+    severe = incidents["without_severe"] / without
+    points = INCIDENTS_POINTS_MAX * (without / clear) * saturating(without, 2.5) * (0.4 + 0.6 * severe)
+    severity, confidence = graded(points)
+    named = "; ".join(f"{row['what'][:80]!r} ({row['incidents']})" for row in rows[:3])
+    return Finding(
+        kind="incidents_without_runbook",
+        claim=f"No page speaks of {without} of {counted(clear, 'incident')} in the window: {named}.",
+        severity=severity,
+        confidence=confidence,
+        citations=[cite for row in rows for cite in row["cite"]][:CITATIONS_MAX],
+    )
+
+
+def no_runbooks(pages: Found, alerts: Found) -> Finding | None:
+    """No own page that says what to do in an incident. Pages of shared folders make it weigh half as much."""
+    citations = [*pages["first"], *alerts["shared_without"]][:CITATIONS_MAX]
+    if pages["runbooks"] or not citations:
+        return None
+    severity, confidence = graded(NO_RUNBOOKS_POINTS * (0.5 if pages["shared_runbooks"] else 1.0))
+    held = f"holds {counted(pages['pages'], 'page')} and no runbook" if pages["pages"] else "holds no page"
+    shared = f"; shared folders have {pages['shared_runbooks']}" if pages["shared_pages"] else ""
+    return Finding(
+        kind="no_runbooks",
+        claim=f"The service's own folder {pages['folder']!r} {held}{shared}.",
+        severity=severity,
+        confidence=confidence,
+        citations=citations,
+    )
+
+
+def dead_links(pages: Found) -> Finding | None:
+    """Links between pages that lead nowhere, and pages for alerts that no rule defines any more."""
+    links, gone = pages["dead_links"], pages["gone_alerts"]
+    count = links["count"] + gone["count"]
+    if not count:
+        return None
+    severity, confidence = graded(HYGIENE_POINTS_MAX * saturating(count, 4))
+    parts = []
+    if links["count"]:
+        worst = links["rows"][0]
+        parts.append(
+            f"{counted(links['count'], 'link')} to nowhere, such as {worst['target'][:100]!r} ({worst['why']})"
+        )
+    if gone["count"]:
+        parts.append(f"{counted(gone['count'], 'page')} named after alerts that no rule defines")
+    return Finding(
+        kind="dead_links",
+        claim="; ".join(parts) + ".",
+        severity=severity,
+        confidence=confidence,
+        citations=[*_cites(links["rows"]), *gone["cite"]][:CITATIONS_MAX],
+    )
+
+
+def thin_runbooks(pages: Found) -> Finding | None:
+    """Stubs among the service's own pages: by share and number."""
+    thin = pages["thin"]
+    points = HYGIENE_POINTS_MAX * (thin["count"] / thin["of"]) * saturating(thin["count"], 1.5) if thin["of"] else 0.0
+    if points < POINTS_MIN or not thin["rows"]:
+        return None
+    severity, confidence = graded(points)
+    return Finding(
+        kind="thin_runbooks",
+        claim=f"Stubs are {thin['count']} of {counted(thin['of'], 'page')}, the first with {thin['rows'][0]['why']}.",
+        severity=severity,
+        confidence=confidence,
+        citations=_cites(thin["rows"]),
+    )
+
+
+def _cites(rows: Sequence[Found]) -> list[str]:
+    return [str(row["cite"]) for row in rows][:CITATIONS_MAX]

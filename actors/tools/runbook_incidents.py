@@ -1,0 +1,84 @@
+"""Which incidents of the window a page would have helped with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from actors.contracts import JsonValue
+from actors.tools.incident_types import Incident, Kind, Severity
+from actors.tools.runbook_match import Cover, Shelf, State, help_for
+from actors.tools.runbook_words import squeezed, tokens
+
+CAUSE_WORDS_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Incidents that are about the same words, and where help for them is (empty: nowhere)."""
+
+    words: frozenset[str]
+    incidents: tuple[Incident, ...]
+    by: str
+    own: bool
+
+
+def groups_of(incidents: Iterable[Incident], shelf: Shelf, covers: Sequence[Cover]) -> list[Group]:
+    """The service's own incidents by what they are about, the most frequent first.
+
+    Records that are no incidents (planned work, mentions, false alarms) and those that another service caused are
+    left out. An incident whose words say nothing beyond the service's name has no words, and nothing can help it.
+    """
+    by_words: dict[frozenset[str], list[Incident]] = {}
+    for incident in incidents:
+        if incident.kind is Kind.INCIDENT and not incident.caused_by:
+            words = tokens(f"{incident.title} {_short(incident.cause)}") - shelf.ignored
+            by_words.setdefault(words, []).append(incident)
+    groups = [_group(words, same, shelf, covers) for words, same in by_words.items()]
+    return sorted(groups, key=lambda group: (-len(group.incidents), group.incidents[0].id))
+
+
+def _group(words: frozenset[str], same: Sequence[Incident], shelf: Shelf, covers: Sequence[Cover]) -> Group:
+    said = squeezed(" ".join(f"{incident.title} {incident.cause}" for incident in same))
+    for cover in covers:
+        name = squeezed(cover.alert.name)
+        if cover.state is State.USABLE and len(name) >= 6 and name in said:
+            return Group(words, tuple(same), cover.hit.citation if cover.hit else cover.alert.citation, True)
+    for own, pages in ((True, shelf.own), (False, shelf.shared)):
+        hit = help_for(words, pages, own=own)
+        if hit is not None:
+            return Group(words, tuple(same), hit.citation, own)
+    return Group(words, tuple(same), "", False)
+
+
+def incidents_json(groups: Sequence[Group], *, rows_max: int) -> dict[str, JsonValue]:
+    """The groups as JSON, those without help first. `unclear` incidents say nothing that a page could be found by."""
+    clear = [group for group in groups if group.words]
+    helpless = [group for group in clear if not group.by]
+    rows = helpless + [group for group in clear if group.by]
+    return {
+        "incidents": sum(len(group.incidents) for group in groups),
+        "unclear": sum(len(group.incidents) for group in groups if not group.words),
+        "without": sum(len(group.incidents) for group in helpless),
+        "without_severe": sum(_is_severe(incident) for group in helpless for incident in group.incidents),
+        "rows": [_row(group) for group in rows[:rows_max]],
+        "left_out": max(0, len(rows) - rows_max),
+    }
+
+
+def _short(cause: str) -> str:
+    """A cause that is a label or one sentence; an analysis of several says too many words to find a page by."""
+    return cause if len(cause.split()) <= CAUSE_WORDS_MAX else ""
+
+
+def _row(group: Group) -> dict[str, JsonValue]:
+    row: dict[str, JsonValue] = {
+        "what": (_short(group.incidents[-1].cause) or group.incidents[-1].title)[:120],
+        "incidents": len(group.incidents),
+        "cite": [incident.citation for incident in group.incidents[:2]],
+    }
+    return row | {"helped_by": group.by or None, "own": group.own}
+
+
+def _is_severe(incident: Incident) -> bool:
+    return incident.severity in (Severity.CRITICAL, Severity.MAJOR)
