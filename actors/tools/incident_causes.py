@@ -78,7 +78,7 @@ class Group:
 
 def groups_of(judged: Sequence[Judged], words: Words, *, own: Iterable[str], start_s: float) -> list[Group]:
     """Groups of two or more own incidents, at least one of them after `start_s`, heaviest first."""
-    names = frozenset(token for name in own for token in _tokens(name))
+    names = "|".join(re.sub(r"[\W_]+", "", name.casefold()) for name in own)  # `MySQL` is in `my-sql-playground`
     groups: list[Group] = []
     for each in [j for j in judged if j.is_own and j.hurt][-RECORDS_MAX:]:
         basis, tokens = _told(each.incident)

@@ -23,7 +23,7 @@ NOTICED_MINUTES_MIN = 10.0  # an incident of unknown severity that lasted this l
 CLOSING_SHARE_MIN = 0.8  # a tracker that ends this share of its incidents means something by one without an end
 _TROUBLE = re.compile(
     r"incident|outage|\bdown(?:time)?\b|fail|error|\b5\d\d\b|latenc|slow|time(?:d )?-?out|saturat|degrad|unavailab"
-    r"|crash|\boom|leak|\blag|backlog|\balert|apdex|corrupt|stuck|exhaust|overload|roll ?back|revert|hotfix|mitigat|breach",
+    r"|crash|\boom|leak|\blag|backlog|\balert|apdex|corrupt|stuck|exhaust|overload|roll ?back|hotfix|mitigat|breach",
     re.I,
 )
 _CHORE = re.compile(
@@ -123,6 +123,7 @@ def _own(own: Sequence[Judged], window: Window) -> dict[str, JsonValue]:
     severities = Counter(each.incident.severity.value for each in own)
     return {
         "count": len(own),
+        "hurting": sum(each.hurt for each in own),
         "by_severity": {
             severity.value: severities[severity.value] for severity in Severity if severities[severity.value]
         },
