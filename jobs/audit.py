@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.contracts import JsonValue, Task
@@ -11,6 +11,7 @@ from actors.specialists.findings import Findings
 from budget.errors import TaskError
 from jobs.catalog import Catalog, Service
 from jobs.times import duration_text, instant_text
+from orchestrator.evidence import Subject
 
 QUESTION = "Which of our services need reliability work?"
 IDEMPOTENCY_KEY_MAX = 255  # what providers that honour such keys accept
@@ -28,10 +29,9 @@ class PlanSettings:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One specialist, as the plan sees it: its source, what it is asked, and what it is given beside its source."""
+    """One specialist, as the plan sees it: what it is asked, its own source, and what it is given beside it."""
 
     name: str
-    source: str  # the name in the report and in summary.json
     question: str
     own: Callable[[Service], Source | None]
     also: tuple[Callable[[Service], Source | None], ...] = ()
@@ -40,7 +40,6 @@ class Agent:
 AGENTS = (
     Agent(
         "incidents",
-        "incidents",
         "Find out from its incident records what went wrong in the window: how often, how badly, how long it took to "
         "restore, what is still open, which causes recur, whether it gets worse against the window before, and which "
         "of it another service caused.",
@@ -48,14 +47,12 @@ AGENTS = (
     ),
     Agent(
         "code",
-        "git",
         "Find out from its Git history what makes it fragile: reverts and hotfixes, fixes soon after a change, files "
         "that change all the time, how few people know it, and changes shortly before incidents.",
         lambda service: service.git,
         (lambda service: service.incidents,),
     ),
     Agent(
-        "metrics",
         "metrics",
         "Find out from its metrics how it did in the window against the window before: errors, latency, saturation, "
         "traffic and availability; level shifts, trends, bursts, gaps and down time. Tell what it causes from what it "
@@ -64,14 +61,12 @@ AGENTS = (
     ),
     Agent(
         "runbooks",
-        "runbooks",
         "Find out whether people on call could help themselves: which alerts and kinds of incident have no usable "
         "runbook, which pages are stale or empty, and which links lead nowhere.",
         lambda service: service.runbooks,
         (lambda service: service.incidents,),
     ),
 )
-SOURCES: Mapping[str, str] = {agent.name: agent.source for agent in AGENTS}
 
 
 def plan(service: Service, catalog: Catalog, settings: PlanSettings, *, priority: int = 0) -> list[Task]:
@@ -81,6 +76,12 @@ def plan(service: Service, catalog: Catalog, settings: PlanSettings, *, priority
     Raises TaskError when the batch's id and the service's name are together too long for an idempotency key.
     """
     return [_task(agent, service, catalog, settings, priority) for agent in AGENTS if agent.own(service) is not None]
+
+
+def subject(service: Service) -> Subject:
+    """The service as the synthesis knows it, with the agents that `plan` gives a task."""
+    agents = tuple(agent.name for agent in AGENTS if agent.own(service) is not None)
+    return Subject(name=service.name, agents=agents, owner=service.owner, system=service.system)
 
 
 def _task(agent: Agent, service: Service, catalog: Catalog, settings: PlanSettings, priority: int) -> Task:

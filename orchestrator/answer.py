@@ -1,0 +1,47 @@
+"""The answer in one paragraph: plain text, made from the ranking alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.estate import Standing
+from orchestrator.groups import by_cause
+from orchestrator.scoring import Verdict
+
+NAMES_MAX = 5
+
+
+def answer(standings: Sequence[Standing]) -> str:
+    """Which services need work, what they have in common, and how much of the answer rests on what was read."""
+    if not standings:
+        return "There was no service to audit."
+    verdicts = Counter(standing.verdict for standing in standings)
+    needy = [standing.evidence.name for standing in standings if standing.verdict is Verdict.NEEDS_WORK]
+    parts = [_need(needy, len(standings))]
+    if verdicts[Verdict.WATCH]:
+        parts.append(f"{verdicts[Verdict.WATCH]} should be watched.")
+    shared = next(iter(by_cause(standings)), None)
+    if shared is not None:
+        parts.append(f"The widest common cause is {shared.name}, in {_count(len(shared.services), 'service')}.")
+    parts.append(_well(verdicts[Verdict.HEALTHY], verdicts[Verdict.UNKNOWN]))
+    return " ".join(parts)
+
+
+def _need(needy: Sequence[str], total: int) -> str:
+    if not needy:
+        return f"None of {_count(total, 'service')} was found to need reliability work."
+    more = f" and {len(needy) - NAMES_MAX} more" if len(needy) > NAMES_MAX else ""
+    verb = "needs" if len(needy) == 1 else "need"
+    return f"{len(needy)} of {_count(total, 'service')} {verb} reliability work: {', '.join(needy[:NAMES_MAX])}{more}."
+
+
+def _well(healthy: int, unknown: int) -> str:
+    well = f"{healthy} look healthy in what was read" if healthy != 1 else "1 looks healthy in what was read"
+    if not unknown:
+        return f"{well}."
+    return f"{well}; of {unknown} too little was read to say."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

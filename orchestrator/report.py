@@ -1,0 +1,116 @@
+"""The answer for people: `report.md` from a summary. Everything that data says is escaped where it enters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+from orchestrator import report_parts as parts
+from orchestrator.markdown import table, text
+
+Summary: TypeAlias = Mapping[str, Any]
+SERVICES_IN_FULL_MAX = 40
+
+
+def report(summary: Summary) -> str:
+    """The report of one batch as Markdown.
+
+    Every service has a line; the first SERVICES_IN_FULL_MAX that want looking at have a section. Longer lists end in a
+    line that says how many more are in summary.json.
+    """
+    sections: Iterable[list[str]] = (
+        _head(summary),
+        parts.gaps(summary),
+        _ranking(summary["services"]),
+        parts.groups(summary["groups"]),
+        *(parts.service(service) for service in _in_full(summary["services"])),
+        parts.conflicts(summary["services"]),
+        parts.struck(summary["services"]),
+        parts.failures(summary["failures"]),
+        _reading(),
+    )
+    return "\n".join(chain.from_iterable([*lines, ""] for lines in sections if lines)).rstrip("\n") + "\n"
+
+
+def _head(summary: Summary) -> list[str]:
+    return [
+        "# Reliability audit",
+        "",
+        f"**Question.** {text(summary['question'])}",
+        "",
+        f"**Answer.** {text(summary['answer'], characters_max=4_000)}",
+        "",
+        f"- **Coverage.** {_coverage(summary['coverage'])}",
+        f"- **Budget.** {_budget(summary['budget'])}",
+        f"- **Model.** {_model(summary['model'])}",
+        f"- **Run.** {text(summary['run_id'])}: {text(summary['status'])}, {text(summary['mode'])}, "
+        f"{summary['elapsed_s']:.1f} s",
+    ]
+
+
+def _coverage(coverage: Mapping[str, Any]) -> str:
+    services, tasks = coverage["services"], coverage["tasks"]
+    failed = ", ".join(f"{count} {text(reason)}" for reason, count in tasks["failed"].items())
+    return (
+        f"{services['reported']}/{services['total']} services reported, "
+        f"{tasks['succeeded']}/{tasks['planned']} tasks answered" + (f" (failed: {failed})." if failed else ".")
+    )
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    spent = budget["spent_microusd"]
+    cost = "cost unknown (the model has no known price)" if spent is None else f"${spent / 1e6:,.4f}"
+    limit = budget["limit_microusd"]
+    unseen = budget["charged_unseen_tokens"]
+    return (
+        f"{budget['spent_tokens']:,} of {_limit(budget['limit_tokens'])} tokens, {cost} of "
+        + ("no dollar limit" if limit is None else f"${limit / 1e6:,.2f}")
+        + (f"; {unseen:,} of these tokens are charged without a bill seen for them." if unseen else ".")
+    )
+
+
+def _limit(tokens: int | None) -> str:
+    return "unlimited" if tokens is None else f"{tokens:,}"
+
+
+def _model(model: str) -> str:
+    if model.startswith("offline"):
+        return (
+            f"{text(model)}: real tools on real data, rules instead of a model. No model was asked; "
+            "findings and severities come from stated rules (docs/scoring.md)."
+        )
+    return f"{text(model)}; the score and the ranking come from stated rules (docs/scoring.md)."
+
+
+def _ranking(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = (
+        (
+            str(service["rank"]),
+            text(service["name"]),
+            service["verdict"].replace("_", " "),
+            f"{service['score']:.1f}",
+            text(service["owner"]) or "nobody",
+            parts.sources_read(service["sources"]),
+            parts.first_finding(service),
+        )
+        for service in services
+    )
+    head = ("#:", "service", "verdict", "score:", "owner", "read", "weightiest finding")
+    return ["## Ranking", "", *table(head, rows)] if services else []
+
+
+def _in_full(services: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those with something to say beside their line in the ranking, from the top."""
+    worth = [s for s in services if s["verdict"] != "healthy" and (s["findings"] or s["conflicts"] or s["struck"])]
+    return worth[:SERVICES_IN_FULL_MAX]
+
+
+def _reading() -> list[str]:
+    return [
+        "## How to read this",
+        "",
+        "Scores run from 0 to 100; docs/scoring.md states the rules. A source that is absent or failed counts with the "
+        "median of the services where it was read: neither credit nor blame. Each citation was looked up in its source "
+        "by code; claims whose citations did not hold are struck out and listed. docs/audit.md explains each part.",
+    ]

@@ -1,0 +1,196 @@
+"""The answer for programs: `summary.json` (schema muster.audit/1) from every service's evidence.
+
+Deterministic: but for ids and times, the same outcomes give the same bytes, whichever came first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+from actors.contracts import JsonValue
+from orchestrator import groups
+from orchestrator.answer import answer
+from orchestrator.citations import Struck
+from orchestrator.claims import SOURCES, Claim
+from orchestrator.estate import Standing, rank
+from orchestrator.evidence import Evidence, State
+from orchestrator.scoring import Verdict
+
+SCHEMA = "muster.audit/1"
+Json: TypeAlias = "dict[str, JsonValue]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """What the batch may cost and what it cost. A limit of None is none, a cost of None is unknown.
+
+    `charged_unseen_tokens` are charged because they may have been billed, though no bill was seen.
+    """
+
+    limit_tokens: int | None = None
+    spent_tokens: int = 0
+    limit_microusd: int | None = None
+    spent_microusd: int | None = 0
+    charged_unseen_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the run was, as only its driver knows it. `mode` is local, embedded or cluster."""
+
+    run_id: str
+    question: str
+    model: str
+    mode: str
+    status: str
+    elapsed_s: float
+    money: Money = Money()
+
+
+def summarize(head: Head, evidence: Iterable[Evidence]) -> Json:
+    """The summary of a batch, ready for `encode`. Services come worst first."""
+    standings = rank(evidence)
+    return {
+        "schema": SCHEMA,
+        "run_id": head.run_id,
+        "question": head.question,
+        "answer": answer(standings),
+        "model": head.model,
+        "mode": head.mode,
+        "status": head.status,
+        "elapsed_s": round(head.elapsed_s, 3),
+        "coverage": _coverage(standings),
+        "budget": asdict(head.money),
+        "services": [_service(standing) for standing in standings],
+        "groups": {
+            "causes": [_group(group) for group in groups.by_cause(standings)],
+            "kinds": [_group(group) for group in groups.by_kind(standings)],
+            "owners": [_owner(share) for share in groups.by_owner(standings)],
+        },
+        "not_known": _not_known(standings),
+        "failures": [failure for standing in standings for failure in _failures(standing.evidence)],
+    }
+
+
+def encode(summary: Json) -> bytes:
+    """The summary as the bytes of summary.json."""
+    return (json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def _coverage(standings: Sequence[Standing]) -> Json:
+    """How much was read. A service is reported when at least one of its sources was."""
+    all_evidence = [standing.evidence for standing in standings]
+    failed = Counter(failure.reason for evidence in all_evidence for failure in evidence.failures)
+    states = {source: Counter(e.states[source].value for e in all_evidence) for source in SOURCES.values()}
+    return {
+        "services": {"total": len(all_evidence), "reported": sum(bool(e.weights) for e in all_evidence)},
+        "tasks": {
+            "planned": sum(e.tasks_planned for e in all_evidence),
+            "succeeded": sum(e.tasks_succeeded for e in all_evidence),
+            "failed": dict(sorted(failed.items())),
+        },
+        "sources": {source: {state.value: states[source][state.value] for state in State} for source in states},
+    }
+
+
+def _service(standing: Standing) -> Json:
+    evidence = standing.evidence
+    return {
+        "name": evidence.name,
+        "rank": standing.rank,
+        "score": round(standing.score, 2),
+        "verdict": standing.verdict.value,
+        "owner": evidence.owner,
+        "system": evidence.system,
+        "sources": {source: state.value for source, state in evidence.states.items()},
+        "points": {
+            "evidence_score": round(standing.evidence_score, 2),
+            "read": {source: round(points, 2) for source, points in evidence.weights.items()},
+            "imputed": {source: round(points, 2) for source, points in standing.imputed.items()},
+            "lent": round(standing.lent_points, 2),
+        },
+        "pointed_at_by": list(standing.pointed_at_by),
+        "findings": [_finding(claim) for claim in evidence.claims],
+        "conflicts": list(standing.conflicts),
+        "gaps": list(evidence.gaps),
+        "struck": [_struck(struck) for struck in evidence.struck],
+    }
+
+
+def _finding(claim: Claim) -> Json:
+    return {
+        "claim": claim.claim,
+        "severity": claim.severity,
+        "source": claim.source,
+        "citations": list(claim.citations),
+        "kind": claim.kind,
+        "confidence": claim.confidence,
+        "role": claim.role,
+        "cause": claim.cause,
+        "points": round(claim.points, 2),
+    }
+
+
+def _struck(struck: Struck) -> Json:
+    return {
+        "claim": struck.claim,
+        "source": struck.source,
+        "whole": struck.whole,
+        "citations": [{"citation": citation, "reason": reason} for citation, reason in struck.citations],
+    }
+
+
+def _group(group: groups.Group) -> Json:
+    return {
+        "name": group.name,
+        "services": list(group.services),
+        "findings": group.claims,
+        "points": round(group.points, 2),
+    }
+
+
+def _owner(share: groups.OwnerShare) -> Json:
+    return {
+        "owner": share.owner,
+        "services": share.services,
+        "needs_work": list(share.needs_work),
+        "watch": list(share.watch),
+        "score_mean": round(share.score_mean, 2),
+    }
+
+
+def _not_known(standings: Sequence[Standing]) -> Json:
+    """Where the answer may be wrong for want of a source: names by source, and services that nothing is known of."""
+    return {
+        "absent": _without(standings, State.ABSENT),
+        "failed": _without(standings, State.FAILED),
+        "unknown": [s.evidence.name for s in standings if s.verdict is Verdict.UNKNOWN],
+        "not_reported": [s.evidence.name for s in standings if not s.evidence.weights],
+    }
+
+
+def _without(standings: Sequence[Standing], state: State) -> Json:
+    found: Json = {}
+    for source in SOURCES.values():
+        names: list[JsonValue] = [s.evidence.name for s in standings if s.evidence.states[source] is state]
+        if names:
+            found[source] = names
+    return found
+
+
+def _failures(evidence: Evidence) -> list[Json]:
+    return [
+        {
+            "task_id": failed.task_id,
+            "service": evidence.name,
+            "agent": failed.agent,
+            "reason": failed.reason,
+            "message": failed.message,
+            "spent_tokens": failed.spent_tokens,
+        }
+        for failed in evidence.failures
+    ]
