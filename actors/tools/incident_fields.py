@@ -15,10 +15,8 @@ from actors.tools.incident_words import BY_ITSELF, PLANNED_TITLE, kind_of, servi
 ID = ("id", "key", "number", "incident_id", "incident_number", "iid", "uuid", "ref", "reference")
 TITLE = ("title", "summary", "name", "subject", "short_description", "headline", "incident")
 BODY = ("description", "body", "details", "notes", "impact_description", "resolution_notes", "postmortem", "message")
-SERVICES = (
-    *("service", "services", "service_name", "affected", "affected_services", "affected_components"),
-    *("component", "components", "application", "applications", "impacted_services", "systems"),
-)
+OWNER = ("service", "service_name", "component", "application", "services", "components", "applications")
+AFFECTED = ("affected", "affected_services", "affected_components", "impacted", "impacted_services", "also_affected")
 SEVERITY = ("severity", "sev", "severity_level", "priority", "impact", "urgency", "level")
 STATUS = ("status", "state", "incident_state", "resolution", "resolved", "closed", "open")
 KIND = ("kind", "type", "incident_type", "issue_type", "record_type", "classification")
@@ -95,11 +93,13 @@ def incident_of(record: Mapping[str, Any], *, id: str = "", where: str = "") -> 
     if not id:
         return None
     started_at_s, ended_at_s, duration_s = _span(fields)
+    owners, affected = _names(fields, OWNER), _names(fields, AFFECTED)
     severity = next((s for w in fields.texts(SEVERITY) if (s := severity_of(w)) is not Severity.UNKNOWN), None)
     incident = Incident(
         id=id,
         title=fields.text(TITLE)[:TITLE_CHARACTERS_MAX],
-        services=tuple(s for text in fields.texts(SERVICES) for s in split_names(text)),
+        services=owners + tuple(service for service in affected if service not in owners),
+        owner=owners[0] if len(owners) == 1 and affected else "",
         severity=severity or Severity.UNKNOWN,
         status=_status(fields, ended_at_s),
         started_at_s=started_at_s,
@@ -180,6 +180,10 @@ def clean(text: str) -> str:
 
 def split_names(text: str) -> tuple[str, ...]:
     return tuple(name for part in re.split(r"[,;\n]", text) if (name := part.strip()))
+
+
+def _names(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(service for text in fields.texts(names) for service in split_names(text)))[:LISTED_MAX]
 
 
 def _origins(fields: Fields) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ SEVERITY_WEIGHT = {
 UNKNOWN_HOURS = 0.5  # what is assumed of an incident that tells no duration; about the middle of those that do
 HOURS_FACTOR_MIN, HOURS_FACTOR_MAX = 0.2, 4.0  # the square root of hours: 2.4 minutes to 16 hours
 SHARED_BY_MAX = 5  # a record that lists more services than this says less about each of them
+NOT_FIRST = 0.5  # of several affected services without an owner, the first is taken for the one it is about
 _HINT = re.compile(
     r"\b(?:caused by|outages? (?:of|at|in)|errors? (?:from|in)|failures? (?:of|in|at)|upstream|dependency|because of"
     r"|due to|propagated from|originat\w+ (?:in|from|at)|(?:problems?|incidents?|issues?) (?:of|in|at|with))[:\s]+",
@@ -91,6 +92,8 @@ def open_at(incident: Incident, as_of_s: float) -> bool:
 def _judged(record: Incident, viewpoint: Viewpoint) -> Judged:
     is_open = open_at(record, viewpoint.as_of_s)
     harm = _harm(record, hours_of(record, as_of_s=viewpoint.as_of_s, is_open=is_open))
+    if viewpoint.own and record.services and fold(record.services[0]) not in viewpoint.own:
+        harm *= NOT_FIRST
     return Judged(record, harm if record.kind is Kind.INCIDENT else 0.0, origin_of(record, viewpoint), is_open)
 
 
@@ -101,7 +104,7 @@ def _harm(record: Incident, hours: float | None) -> float:
 
 
 def origin_of(record: Incident, viewpoint: Viewpoint) -> str:
-    """The other service that the record names as its cause; empty when it names none or this one."""
+    """The other service that the record names as its cause, or is filed under; empty when that is none or this one."""
     own = viewpoint.own or frozenset(fold(service) for service in record.services)
     if record.caused_by:
         return "" if any(fold(name) in own for name in record.caused_by) else record.caused_by[0]
@@ -109,9 +112,8 @@ def origin_of(record: Incident, viewpoint: Viewpoint) -> str:
     stated = _STATED_ELSEWHERE.search(text) or _STATED_ELSEWHERE.search(record.body)
     if stated:
         return "" if fold(stated[1]) in own else stated[1]
-    return next(
-        (name for hint in _HINT.finditer(text) if (name := _known_at(text[hint.end() :], viewpoint.known, own))), ""
-    )
+    hinted = (_known_at(text[hint.end() :], viewpoint.known, own) for hint in _HINT.finditer(text))
+    return next((name for name in hinted if name), "") or (record.owner if fold(record.owner) not in own else "")
 
 
 def _known_at(text: str, known: Collection[str], own: Collection[str]) -> str:

@@ -47,8 +47,9 @@ LABELS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "affected",
-            r"(?:affected|impacted)(?: services?| components?| systems?)?|(?:services?|components?)(?: affected)?",
+            r"(?:also )?(?:affected|impacted)(?: services?| components?| systems?)?|(?:services?|components?) affected",
         ),
+        ("service", r"services?|components?|applications?"),
     )
 )
 STARTS, ENDS = ("began", "detected", "declared"), ("ended", "repaired")
@@ -69,7 +70,7 @@ def labelled(text: str, *, day_s: float | None = None) -> dict[str, object]:
     found = _facts(text)
     record: dict[str, object] = {
         field: found[field]
-        for field in ("severity", "status", "kind", "caused_by", "root_cause", "affected")
+        for field in ("severity", "status", "kind", "caused_by", "root_cause", "service", "affected")
         if field in found
     }
     started_at_s = _first_time(found, STARTS, day_s)

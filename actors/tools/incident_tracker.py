@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from actors.tools.incident_types import Incident, Kind, Severity, Status, fold
 
@@ -87,13 +88,7 @@ def _joined(records: list[Incident]) -> list[Incident]:
     rows: dict[tuple[object, ...], list[Incident]] = {}
     for record in records:
         rows.setdefault((record.id, record.title, record.at_s, record.ended_at_s), []).append(record)
-    return [_with_services_of(same) for same in rows.values()]
-
-
-def _with_services_of(rows: Sequence[Incident]) -> Incident:
-    if len(rows) == 1:
-        return rows[0]
-    return replace(rows[-1], services=tuple(dict.fromkeys(s for row in rows for s in row.services)))
+    return [reduce(_updated, same) for same in rows.values()]
 
 
 def _one_per_id(records: Sequence[Incident]) -> list[Incident]:
@@ -114,6 +109,7 @@ def _updated(known: Incident, later: Incident) -> Incident:
         later,
         title=later.title or known.title,
         services=tuple(dict.fromkeys((*known.services, *later.services))),
+        owner=later.owner if later.owner == known.owner else "",
         severity=min(known.severity, later.severity, key=_WORST_FIRST.index),
         status=later.status if later.status is not Status.UNKNOWN else known.status,
         kind=later.kind if known.kind is Kind.REFERENCE else known.kind,

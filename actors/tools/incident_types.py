@@ -41,12 +41,14 @@ class Incident:
     `started_at_s` is when it began, as far as the tracker says; `mentioned_at_s` is the only date of a record
     that does not say when it began. `duration_s` is from start to end, or what the tracker states.
     `services` are the affected ones as the tracker spells them; none: the record does not say.
-    `caused_by` are other services that the record names as its origin.
+    `owner` is the one that the record is filed under, when it lists others as affected. `caused_by` are services
+    that the record names as its origin.
     """
 
     id: str
     title: str = ""
     services: tuple[str, ...] = ()
+    owner: str = ""
     severity: Severity = Severity.UNKNOWN
     status: Status = Status.UNKNOWN
     kind: Kind = Kind.INCIDENT
