@@ -64,7 +64,7 @@ AGENTS = (
         "Find out whether people on call could help themselves: which alerts and kinds of incident have no usable "
         "runbook, which pages are stale or empty, and which links lead nowhere.",
         lambda service: service.runbooks,
-        (lambda service: service.incidents,),
+        (lambda service: service.incidents, lambda service: service.git),  # old pages of what does not change are right
     ),
 )
 
