@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from actors.tools.commits import Commit
@@ -16,6 +17,7 @@ class FileKind(StrEnum):
     CODE = "code"
     CONFIG = "config"  # settings and manifests: they change behaviour, but are no code
     TEST = "test"
+    TOOLING = "tooling"  # pipelines and editor settings: they change how people work, not what runs
     DOCS = "docs"
     GENERATED = "generated"  # lock files, vendored and compiled files, images: nobody wrote them here
 
@@ -63,10 +65,14 @@ _CONFIG_ENDS = (
     ),
     *(".gitignore", ".dockerignore", ".gitattributes"),
 )
+_TOOLING_NAMES = _words(".gitlab-ci.yml .travis.yml jenkinsfile azure-pipelines.yml bitbucket-pipelines.yml mkdocs.yml")
+_TOOLING_FOLDERS = _words(".github .gitlab .circleci .buildkite .vscode .idea .husky .devcontainer")
 _TEST_FOLDERS = _words("test tests __tests__ spec specs testdata fixtures e2e")
+_TOOLING_END = re.compile(r"^\.(?:\w+ignore|editorconfig|gitattributes|pre-commit-config\.yaml|\w*lint\w*(?:\.\w+)?)$")
 _TEST_NAME = re.compile(r"^test_|[._-](test|tests|spec)\.[a-z]+$")
 
 
+@lru_cache(maxsize=65_536)
 def file_kind(path: str) -> FileKind:
     """The kind of one path, by its folders, name and ending."""
     pure = PurePosixPath(path.lower())
@@ -75,6 +81,8 @@ def file_kind(path: str) -> FileKind:
         return FileKind.GENERATED
     if pure.name in _CODE_NAMES:
         return FileKind.CODE
+    if pure.name in _TOOLING_NAMES or folders & _TOOLING_FOLDERS or _TOOLING_END.search(pure.name):
+        return FileKind.TOOLING
     if pure.name.endswith(_DOCS_ENDS) or pure.stem in _DOCS_NAMES:
         return FileKind.DOCS
     if folders & _TEST_FOLDERS or _TEST_NAME.search(pure.name):
@@ -114,12 +122,15 @@ _BOT = re.compile(r"\[bot\]|(?:^|[^a-z])(?:bot|dependabot|renovate|renovatebot|g
 
 def purpose(commit: Commit) -> Purpose:
     """What `commit` was for, by its message (and its parents, for a merge)."""
-    subject = commit.subject
-    if len(commit.parents) > 1:
-        return Purpose.MERGE
+    return Purpose.MERGE if len(commit.parents) > 1 else _purpose(commit.message)
+
+
+@lru_cache(maxsize=65_536)
+def _purpose(message: str) -> Purpose:
+    subject, _, body = message.partition("\n")
     if _REVERT_OF_REVERT.search(subject):
         return Purpose.RELAND
-    if _REVERT.search(subject) or (_REVERTED_ID.search(commit.body) and not _LISTED.search(commit.body)):
+    if _REVERT.search(subject) or (_REVERTED_ID.search(body) and not _LISTED.search(body)):
         return Purpose.REVERT
     if _HOTFIX.search(subject):
         return Purpose.HOTFIX
@@ -155,10 +166,6 @@ def substantive(commit: Commit) -> bool:
     return len(commit.parents) <= 1 and not kinds(commit).isdisjoint((FileKind.CODE, FileKind.CONFIG))
 
 
-def share(part: float, whole: float) -> float:
-    """`part / whole`, to three digits; nothing of nothing is 0."""
-    return round(part / whole, 3) if whole else 0.0
-
-
-def people_of(commits: Iterable[Commit]) -> set[str]:
-    return {commit.author for commit in commits}
+def by_people(commits: Iterable[Commit]) -> list[Commit]:
+    """What people did: no merges, nothing that a program made."""
+    return [commit for commit in commits if len(commit.parents) <= 1 and not by_bot(commit)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 CITATION_HEX = 12
 
@@ -57,14 +58,20 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All commits of one repository from `since_s` on, newest first, and what is known to be missing (`gaps`)."""
+    """All commits of one repository from `since_s` on, newest first, and what is known to be missing (`gaps`).
+
+    `head` is the commit that they were read from; empty in a repository without any.
+    """
 
     commits: tuple[Commit, ...] = ()
     since_s: float = 0.0
     gaps: tuple[str, ...] = ()
-    _touched: dict[str, list[tuple[int, FileChange]]] = field(default_factory=dict, compare=False, repr=False)
-    _paths: list[str] = field(default_factory=list, compare=False, repr=False)
-    _shas: list[str] = field(default_factory=list, compare=False, repr=False)
+    head: str = ""
+    _touched: dict[str, list[tuple[int, FileChange]]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    _paths: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    _by_sha: list[Commit] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ordered = sorted(self.commits, key=lambda commit: (-commit.at_s, commit.sha))
@@ -74,7 +81,7 @@ class History:
                 for path in {change.path, change.moved_from or change.path}:
                     self._touched.setdefault(path, []).append((place, change))
         self._paths.extend(sorted(self._touched))
-        self._shas.extend(sorted(commit.sha for commit in ordered))
+        self._by_sha.extend(sorted(ordered, key=lambda commit: commit.sha))
 
     def of_paths(self, paths: Sequence[str]) -> tuple[Commit, ...]:
         """The commits that touch a file at or below `paths`, newest first, each with those files only; no paths: all.
@@ -93,10 +100,11 @@ class History:
             for place, touched in sorted(changes.items())
         )
 
-    def knows(self, sha: str) -> bool:
-        """Whether exactly one of these commits has an id that begins with `sha`."""
-        place = bisect_left(self._shas, sha)
-        return sum(known.startswith(sha) for known in self._shas[place : place + 2]) == 1
+    def find(self, sha: str) -> Commit | None:
+        """The one commit whose id begins with `sha`; None when there is none, or more than one."""
+        place = bisect_left(self._by_sha, sha, key=lambda commit: commit.sha)
+        found = [commit for commit in self._by_sha[place : place + 2] if commit.sha.startswith(sha)]
+        return found[0] if len(found) == 1 else None
 
     def _below(self, wanted: str) -> Iterator[str]:
         if wanted in self._touched:
@@ -139,6 +147,11 @@ def landings(nodes: Iterable[Node], head: str) -> dict[str, Node]:
                 landed[sha] = arrival
                 new.extend(graph[sha].parents)
     return landed
+
+
+def stamp(at_s: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, to the minute."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def between(commits: Iterable[Commit], from_s: float, until_s: float) -> list[Commit]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from math import inf
 
 from actors.sources import Git, Window
 from actors.tools.commit_records import LOG_FORMAT, parse_log
-from actors.tools.commits import Commit, History, Node, landings, shown
+from actors.tools.commits import Commit, History, Node, landings, shown, stamp
 from actors.tools.git import Repository, find_repository
 from actors.tools.shared import Shared
 
@@ -45,12 +44,12 @@ def _load(repository: Repository, since_s: float, until_s: float) -> History:
     shallow = _shallow(repository)
     if cut or len(wanted) > COMMITS_MAX or (listed.cut and first_s > since_s):
         first_s = min((commit.at_s for commit in commits), default=until_s)
-        gaps.append(f"the history of {repository.name!r} is too large: only commits since {_day(first_s)} were read")
+        gaps.append(f"the history of {repository.name!r} is too large: only commits since {stamp(first_s)} were read")
     elif shallow and first_s > since_s:
-        gaps.append(f"the clone {repository.name!r} is shallow: its history begins at {_day(first_s)}")
+        gaps.append(f"the clone {repository.name!r} is shallow: its history begins at {stamp(first_s)}")
     landed = landings(nodes, head)
     placed = (_placed(commit, landed.get(commit.sha), commit.sha in shallow) for commit in commits)
-    return History(tuple(placed), max(since_s, min(first_s, until_s)), tuple(gaps))
+    return History(tuple(placed), max(since_s, min(first_s, until_s)), tuple(gaps), head)
 
 
 def _placed(commit: Commit, landing: Node | None, is_cut_off: bool) -> Commit:
@@ -104,20 +103,29 @@ def _shallow(repository: Repository) -> frozenset[str]:
     return frozenset(file.read_text("ascii", "replace").split()) if file.is_file() else frozenset()
 
 
-def _day(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
-
-
 def missing_commits(shared: Shared, source: Git, shas: Iterable[str]) -> set[str]:
     """Those of `shas` (hex, 7 characters at least) that name no commit, or more than one, in the repository."""
     repository = find_repository(source)
     asked = tuple(sorted(set(shas)))
-    return shared.get(("git commits", str(repository.git_dir), asked), lambda: _missing(repository, asked))
+    key = ("git commits", str(repository.git_dir), asked)
+    return shared.get(key, lambda: _without_type(repository, {sha: sha for sha in asked}, "commit"))
 
 
-def _missing(repository: Repository, shas: Sequence[str]) -> set[str]:
-    if not shas:
+def _without_type(repository: Repository, objects: Mapping[str, str], *types: str) -> set[str]:
+    """The keys of those `objects` (names as git reads them) that are none of `types` in the repository."""
+    if not objects:
         return set()
-    ran = repository.must("cat-file", "--batch-check=%(objecttype)", stdin="".join(f"{sha}\n" for sha in shas).encode())
-    types = ran.output.decode("utf-8", "replace").splitlines()
-    return {sha for sha, kind in zip(shas, types, strict=True) if kind != "commit"}
+    stdin = "".join(f"{name}\n" for name in objects.values()).encode("utf-8", "surrogateescape")
+    ran = repository.must("cat-file", "--batch-check=%(objecttype)", stdin=stdin)
+    found = ran.output.decode("utf-8", "replace").splitlines()
+    return {key for key, said in zip(objects, found, strict=True) if said not in types}
+
+
+def missing_paths(shared: Shared, source: Git, head: str, paths: Sequence[str]) -> set[str]:
+    """Those of `paths` that name nothing in the tree of commit `head`."""
+    repository = find_repository(source)
+    asked = tuple(path for path in paths if "\n" not in path)
+    key = ("git paths", str(repository.git_dir), head, asked)
+    return shared.get(
+        key, lambda: _without_type(repository, {path: f"{head}:{path}" for path in asked}, "blob", "tree")
+    )
