@@ -13,13 +13,16 @@ from typing import Any
 
 from actors.specialists.findings import Finding, Severity
 
-ALERTS_POINTS_MAX = 18.0  # every alert that pages, and many of them, without help: clearly high, never critical
+ALERTS_POINTS_MAX = 24.0  # every alert that pages, and many of them, without help: surely high, never critical
 TICKETS_POINTS_MAX = 1.6  # alerts that wake nobody up: hygiene
 STALE_POINTS_MAX = 16.0
 INCIDENTS_POINTS_MAX = 6.5  # found by words, which errs, and the incidents themselves weigh elsewhere: medium at most
 HYGIENE_POINTS_MAX = 1.7
 NO_RUNBOOKS_POINTS = 1.6
 OVERDUE_FULL_DAYS = 365.0  # a review that is overdue by a year counts in full
+QUIET_WEIGHT = 0.1  # old pages of a service that does not change: most likely still right
+CHANGES_A_YEAR_HALF = 20.0  # a change every two or three weeks leaves a page behind within its year
+CHANGES_UNKNOWN_WEIGHT = 0.4
 UNSTATED_WEIGHT = 0.5  # an alert whose labels do not say whether it pages, beside alerts that do say
 POINTS_MIN = 0.3  # below this it is not worth a line in a report
 CITATIONS_MAX = 8
@@ -51,7 +54,7 @@ def alerts_without_runbook(alerts: Found) -> Finding | None:
     total = sum(weights[calls] * sum(states[calls].values()) for calls in weights)
     missing = sum(weights[calls] * _missing(states[calls]) for calls in weights)
     tickets = states.get("ticket", {})
-    points = ALERTS_POINTS_MAX * (missing / total) * saturating(missing, 1.4) if total else 0.0
+    points = ALERTS_POINTS_MAX * (missing / total) * saturating(missing, 1.8) if total else 0.0
     if tickets:
         points += TICKETS_POINTS_MAX * _missing(tickets) / sum(tickets.values()) * saturating(_missing(tickets), 2)
     rows = [row for row in alerts["rows"] if row["state"] in ("none", "dead", "unusable")]
@@ -89,16 +92,19 @@ def _alerts_claim(states: Found, rows: Sequence[Found]) -> str:
     return f"No usable runbook for {', '.join(parts)}: {named}{' …' if len(rows) > 4 else ''}."
 
 
-def stale_runbooks(pages: Found, *, active: bool) -> Finding | None:
-    """Own pages past their review: by share, by number and by how long. One old page of something quiet is nothing."""
+def stale_runbooks(pages: Found) -> Finding | None:
+    """Own pages past their review: by share, by number, by how long, and by whether what they describe has moved on.
+
+    One old page is nothing, unless an alert leads to it.
+    """
     stale = pages["stale"]
     count, linked = stale["count"], stale["linked"]
-    counted = count if (linked and active) else count - 1
-    if counted < 1 or not stale["rows"]:
+    number = count if linked else count - 1
+    if number < 1 or not stale["rows"]:
         return None
     overdue = min(1.0, stale["overdue_days"] / OVERDUE_FULL_DAYS)
-    points = STALE_POINTS_MAX * (count / stale["of"]) * saturating(counted, 1.2) * (0.3 + 0.7 * overdue)
-    points *= 1.0 if active else 0.25
+    points = STALE_POINTS_MAX * (count / stale["of"]) * saturating(number, 1.2) * (0.3 + 0.7 * overdue)
+    points *= _moved_on(pages)
     if points < POINTS_MIN:
         return None
     severity, confidence = graded(points)
@@ -106,15 +112,32 @@ def stale_runbooks(pages: Found, *, active: bool) -> Finding | None:
     return Finding(
         kind="stale_runbooks",
         claim=(
-            f"Past their review are {count} of {counted(stale['of'], 'dated page')}, by {stale['overdue_days']} days in "
-            "the median"
+            f"{count} of {counted(stale['of'], 'dated page')} past review, by {stale['overdue_days']} days in median"
             + (f"; {linked} of them belong to alerts" if linked else "")
+            + (f"; {stale['changes']} changes in {stale['changes_days']} days" if stale.get("changes") else "")
             + f". For example {worst['page']!r}, due {worst['due']} ({worst['limit']})."
         ),
         severity=severity,
         confidence=confidence,
-        citations=_cites(stale["rows"]),
+        citations=[*_cites(stale["rows"]), *([stale["latest_change"]] if stale.get("latest_change") else [])],
     )
+
+
+def _moved_on(pages: Found) -> float:
+    """From 0 to 1: how surely the pages no longer describe the service.
+
+    By its changes in a year, or by what the pages contradict themselves: links to pages that are gone, alerts that no
+    rule defines. Where its changes are unknown, an old page is an old page.
+    """
+    changes, days = pages["stale"].get("changes"), pages["stale"].get("changes_days")
+    by_changes = CHANGES_UNKNOWN_WEIGHT if changes is None or not days else _changing(changes * 365 / days)
+    return max(by_changes, saturating(pages["dead_links"]["count"] + pages["gone_alerts"]["count"], 2))
+
+
+def _changing(changes_a_year: float) -> float:
+    """Near QUIET_WEIGHT for a change every few months, towards 1 for a service that changes every week."""
+    squared = changes_a_year**2
+    return QUIET_WEIGHT + (1 - QUIET_WEIGHT) * squared / (squared + CHANGES_A_YEAR_HALF**2)
 
 
 def incidents_without_runbook(incidents: Found) -> Finding | None:
@@ -126,7 +149,7 @@ def incidents_without_runbook(incidents: Found) -> Finding | None:
     if not without or not rows:
         return None
     severe = incidents["without_severe"] / without
-    points = INCIDENTS_POINTS_MAX * (without / clear) * saturating(without, 2.5) * (0.4 + 0.6 * severe)
+    points = INCIDENTS_POINTS_MAX * (without / clear) * saturating(without, 4) * (0.4 + 0.6 * severe)
     severity, confidence = graded(points)
     named = "; ".join(f"{row['what'][:80]!r} ({row['incidents']})" for row in rows[:3])
     return Finding(
@@ -169,7 +192,7 @@ def dead_links(pages: Found) -> Finding | None:
             f"{counted(links['count'], 'link')} to nowhere, such as {worst['target'][:100]!r} ({worst['why']})"
         )
     if gone["count"]:
-        parts.append(f"{counted(gone['count'], 'page')} named after alerts that no rule defines")
+        parts.append(f"{counted(gone['count'], 'page or section')} on alerts that no rule defines")
     return Finding(
         kind="dead_links",
         claim="; ".join(parts) + ".",

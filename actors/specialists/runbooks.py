@@ -33,9 +33,9 @@ How to work
 What counts
 - alerts_without_runbook: alerts that page people (critical, page, s1, s2 …) whose page is missing, dead or a stub.
   Medium to high by share and number. Alerts that only open tickets: low.
-- stale_runbooks: several of the service's own pages past their review date while the service pages or has incidents:
-  medium to high by share and age. One old page of something quiet is no finding. A page without any review date is
-  unknown: at most a gap.
+- stale_runbooks: several of the service's own pages past their review date while the service changes, or with links
+  and alerts in them that are gone: medium to high by share and age. Old pages of something that does not change are
+  at most low. A page without any review date is unknown: at most a gap.
 - incidents_without_runbook: incidents of the window, above all recurring ones, that no page speaks of: low to medium.
 - no_runbooks, thin_runbooks, dead_links: low. Missing documentation alone is hygiene.
 - The service's own pages and alerts count; pages of shared folders can only help. A runbook "elsewhere" was named by a
@@ -73,7 +73,7 @@ def findings_of(results: Mapping[str, Mapping[str, Any]], failed: Sequence[Answe
     if alerts:
         found.append(alerts_without_runbook(alerts))
     if pages:
-        found.append(stale_runbooks(pages, active=_is_active(alerts, incidents)))
+        found.append(stale_runbooks(pages))
     if incidents:
         found.append(incidents_without_runbook(incidents))
     serious = [finding for finding in found if finding is not None]
@@ -90,11 +90,6 @@ def findings_of(results: Mapping[str, Mapping[str, Any]], failed: Sequence[Answe
 
 def _result(answer: Answered) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], answer.content) if isinstance(answer.content, Mapping) else {}
-
-
-def _is_active(alerts: Mapping[str, Any], incidents: Mapping[str, Any]) -> bool:
-    """Whether somebody may need the pages soon: the service pages people, or had incidents in the window."""
-    return bool({"paging", "unstated"} & set(alerts.get("states", ()))) or bool(incidents.get("incidents"))
 
 
 def _facts(alerts: Mapping[str, Any], pages: Mapping[str, Any]) -> dict[str, float | str | bool]:
@@ -121,6 +116,7 @@ def _gaps(results: Mapping[str, Mapping[str, Any]], failed: Sequence[Answered]) 
     gaps = [f"{answer.call.tool} failed: {answer.error}"[:300] for answer in failed]
     gaps += [str(gap) for result in results.values() for gap in result.get("gaps", ())]
     alerts, pages = results.get("map_alerts", {}), results.get("check_pages", {})
+    gaps += [pages["stale"]["changes_gap"]] if pages and "changes_gap" in pages["stale"] else []
     elsewhere = sum(found.get("elsewhere", 0) for found in alerts.get("states", {}).values())
     if alerts and not alerts["alerts"]:
         gaps.append("the service's folders define no alerts of its own: which runbooks they need is unknown")

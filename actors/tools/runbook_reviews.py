@@ -16,7 +16,7 @@ Json = dict[str, JsonValue]
 
 _WORST_FIRST = (State.NONE, State.DEAD, State.UNUSABLE, State.ELSEWHERE, State.USABLE)
 _CALLS = {True: "paging", None: "unstated", False: "ticket"}
-_ALERT_NAME = re.compile(r"^[A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+$")
+_ALERT_NAME = re.compile(r"^[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*){2,}$")  # three words: two may be a product
 
 
 def alerts_json(covers: Sequence[Cover], shared: Sequence[Cover], as_of_s: float, *, rows_max: int) -> Json:
@@ -116,12 +116,17 @@ def _is_thin(page: Page) -> bool:
 
 
 def unknown_alerts(shelf: Shelf) -> list[JsonValue]:
-    """Own pages that are named like an alert that no rule defines, cited; none where the service has no rules."""
+    """Own pages and sections that are named like an alert that no rule defines, cited.
+
+    Only where this is how the service names them: none where it has no rules, or no page is named after one.
+    """
     defined = {squeezed(alert.name) for alert in shelf.own_alerts + shelf.shared_alerts}
-    if not shelf.own_alerts:
+    named = [(squeezed(page.stem), page.stem, page.cite()) for page in shelf.own if page.line_count]
+    named += [(section.name, section.title, page.cite(section.line)) for page in shelf.own for section in page.sections]
+    if not shelf.own_alerts or not any(name in defined for name, _, _ in named):
         return []
-    gone = [page for page in shelf.own if _ALERT_NAME.match(page.stem) and squeezed(page.stem) not in defined]
-    return first_lines(gone, rows_max=len(gone))
+    gone = {name: cite for name, shown, cite in named if _ALERT_NAME.match(shown) and name not in defined}
+    return list(gone.values())
 
 
 def first_lines(pages: Iterable[Page], *, rows_max: int) -> list[JsonValue]:

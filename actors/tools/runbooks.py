@@ -13,6 +13,7 @@ from actors.sources import Incidents, Window
 from actors.tools.base import SourceError, ToolContext, ToolError, tool
 from actors.tools.files import inside, read_text
 from actors.tools.incident_records import in_period, incidents_of
+from actors.tools.runbook_changes import changes_json, missing_changes
 from actors.tools.runbook_incidents import groups_of, incidents_json
 from actors.tools.runbook_lines import split_lines
 from actors.tools.runbook_match import Shelf, covers
@@ -68,7 +69,9 @@ def check_pages(context: ToolContext, rows_max: RowsMax = 6) -> JsonValue:
     """The state of the service's own pages: past their review date, stubs, dead links, pages for alerts that are gone.
 
     `runbooks` are pages that speak of incidents and say what to do; `usable` also counts manuals with commands.
-    A page without any review date is neither stale nor fresh. Links out of what can be seen are unchecked, not dead.
+    A page without any review date is neither stale nor fresh. `stale.changes` counts what people changed in the
+    service in a year: old pages of something that does not change may still be right. `gone_alerts` are pages and
+    sections named like alerts that no rule defines. Links out of what can be seen are unchecked, not dead.
     """
     folders, shelf = _read(context)
     own = {page.path for page in shelf.own}
@@ -76,6 +79,9 @@ def check_pages(context: ToolContext, rows_max: RowsMax = 6) -> JsonValue:
     linked = {cover.hit.page.path for cover in matched if cover.hit is not None and not cover.hit.lack}
     dead = [link for folder in folders for link in folder.dead_links if link.page in own]
     gone = unknown_alerts(shelf)
+    stale = stale_json(shelf, matched, _window(context).as_of_s, rows_max=rows_max)
+    if stale["count"]:  # only then is the repository worth reading
+        stale |= changes_json(context, _window(context))
     return {
         "pages": len(shelf.own),
         "usable": sum(page.usable for page in shelf.own),
@@ -84,7 +90,7 @@ def check_pages(context: ToolContext, rows_max: RowsMax = 6) -> JsonValue:
         "shared_runbooks": sum(page.operational for page in shelf.shared),
         "folder": folders[0].path,
         "first": first_lines(shelf.own, rows_max=3),
-        "stale": stale_json(shelf, matched, _window(context).as_of_s, rows_max=rows_max),
+        "stale": stale,
         "thin": thin_json(shelf, rows_max=rows_max),
         "dead_links": {
             "count": len(dead),
@@ -125,12 +131,13 @@ def read_page(
 
 
 def check_citations(context: ToolContext, citations: Sequence[str]) -> Iterable[str]:
-    """The citations that are not there: no file of the service's folders, no such line, or no such incident."""
+    """The citations that are not there: no such file in the service's folders, no such line, incident or commit."""
     try:
         counts = {path: count for folder in folders_of(context) for path, count in folder.line_counts.items()}
     except SourceError:
         counts = {}
-    return [citation for citation in citations if not _resolves(context, citation, counts)]
+    missing = missing_changes(context, [citation for citation in citations if citation.startswith("commit:")])
+    return [c for c in citations if c in missing or not (c.startswith("commit:") or _resolves(context, c, counts))]
 
 
 def _resolves(context: ToolContext, citation: str, counts: dict[str, int]) -> bool:
