@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from random import Random
 from typing import TypeVar
 
@@ -82,21 +83,18 @@ def _faulty_dependencies(count: int, depends_on: Mapping[str, Sequence[str]], na
 
 def _lacking(parts: Mapping[str, Part], names: Sequence[str], rng: Random) -> dict[str, Part]:
     """Parts without one source each: two healthy services for every planted one, which keeps what shows its problem."""
-    count = round(LACKING_SHARE * len(names))
-    healthy = [name for name in names if parts[name] == Part()]
-    planted = [name for name in names if parts[name].planted]
-    chosen = planted[: count // 3] + healthy[: count - count // 3]
-    sources = _repeated(list(Source), len(chosen), rng)
-    return {
-        name: replace(parts[name], lacks=_spared(parts[name], source))
-        for name, source in zip(chosen, sources, strict=True)
-    }
+    lacking: dict[str, Part] = {}
+    for index, source in enumerate(_repeated(list(Source), round(LACKING_SHARE * len(names)), rng)):
+        of_planted = index % 3 == 2
+        fitting = (name for name in names if name not in lacking and _spares(parts[name], source, planted=of_planted))
+        lacking |= {name: replace(parts[name], lacks=source) for name in islice(fitting, 1)}
+    return lacking
 
 
-def _spared(part: Part, source: Source) -> Source | None:
-    """`source`, or another one that shows none of the part's problems."""
+def _spares(part: Part, source: Source, *, planted: bool) -> bool:
+    """Whether `source` may be missing: from a healthy service, or from a planted one that shows nothing there."""
     needed = frozenset[Source]().union(*(SHOWN_BY[kind] for kind in part.planted))
-    return next((option for option in (source, *Source) if option not in needed), None)
+    return bool(part.planted) == planted and not (part.decoy or part.symptom_of) and source not in needed
 
 
 def _repeated(options: Sequence[T], count: int, rng: Random) -> list[T]:

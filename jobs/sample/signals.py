@@ -73,8 +73,9 @@ def _load(service: Service, times_s: Counts, rng: np.random.Generator) -> Floats
 
 
 def _error_share(service: Service, times_s: Counts, rng: np.random.Generator) -> Floats:
-    """A tenth of a per cent or so; more after a bad deployment, and while a faulty dependency fails."""
+    """A tenth of a per cent or so, rarely a bad hour; more after a bad deployment and in a fault's episodes."""
     share = 10 ** rng.uniform(-3.3, -2.6) * _wander(times_s, 0.1, rng) * rng.lognormal(0, 0.15, len(times_s))
+    share[rng.integers(len(times_s), size=rng.integers(0, 3))] *= rng.uniform(3, 5)
     if service.plants(Planted.ERRORS_STEPPED_UP_AFTER_DEPLOY):
         share += rng.uniform(0.025, 0.06) * np.clip((times_s - service.onset_s) / STEP_S, 0, 1)
     worst = rng.uniform(0.1, 0.2) if service.part.symptom_of else rng.uniform(0.3, 0.5)
