@@ -86,6 +86,8 @@ class ModelRequest:
     effort: Effort | None = None
     tokens_left: int | None = None
     final: bool = False  # the last turn: tools stay listed, but none may be called
+    input_tokens_max: int | None = None
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
