@@ -21,8 +21,8 @@ SCORE_SCALE = 100.0
 # What others lend to the service that they point at: nothing for one, which may be wrong, and never much.
 LENT_POINTS_EACH, LENT_SERVICES_MIN, LENT_POINTS_MAX = 2.0, 2, 12.0
 
-NEEDS_WORK_MIN = 25.0  # about one critical finding that is nearly sure
-WATCH_MIN = 10.0  # about one high finding that is likely
+NEEDS_WORK_MIN = 15.0  # about one high finding that is nearly sure
+WATCH_MIN = 5.0  # about one medium finding that is likely
 SOURCES_READ_MIN = 2  # fewer cannot show that a service is well
 
 

@@ -62,10 +62,22 @@ def test_a_service_without_a_source_counts_with_the_median_of_those_that_have_it
 
 def test_blame_needs_evidence_and_health_needs_two_sources() -> None:
     """What was imputed never makes a service need work; what was hardly read is unknown, unless it is clearly ill."""
-    assert scoring.verdict(total=60, evidence=24.9, sources_read=3) is Verdict.WATCH
-    assert scoring.verdict(total=60, evidence=25, sources_read=1) is Verdict.NEEDS_WORK
+    line, low = scoring.NEEDS_WORK_MIN, scoring.WATCH_MIN
+
+    assert scoring.verdict(total=60, evidence=line - 0.1, sources_read=3) is Verdict.WATCH
+    assert scoring.verdict(total=60, evidence=line, sources_read=1) is Verdict.NEEDS_WORK
     assert scoring.verdict(total=0, evidence=0, sources_read=1) is Verdict.UNKNOWN
-    assert scoring.verdict(total=9.9, evidence=0, sources_read=2) is Verdict.HEALTHY
+    assert scoring.verdict(total=low - 0.1, evidence=0, sources_read=2) is Verdict.HEALTHY
+
+
+def test_the_thresholds_mean_what_their_comments_say() -> None:
+    """A finding that is nearly sure, in a source of harm, with nothing else against the service."""
+    alone = {
+        severity: scoring.score([scoring.source_points("metrics", [scoring.finding_points(severity, sure, "cause")])])
+        for severity, sure in (("high", 0.95), ("medium", 0.7), ("low", 1.0))
+    }
+
+    assert alone["high"] >= scoring.NEEDS_WORK_MIN > alone["medium"] >= scoring.WATCH_MIN > alone["low"]
 
 
 def test_a_source_that_nobody_has_counts_nothing_for_everybody() -> None:
