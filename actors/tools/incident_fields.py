@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from actors.tools.incident_times import duration_in, is_whole_day, moment
@@ -37,6 +38,7 @@ FAULT = ("fault_type", "fault", "error_type", "trigger")
 CAUSED_BY = ("caused_by", "caused_by_service", "caused_by_services", "root_cause_service", "upstream")
 ORIGIN = (*CAUSED_BY, "upstream_service", "origin", "origin_service", "culprit", "responsible_service")
 WRAPPERS = ("fields", "attributes", "incident")  # Jira, JSON:API, webhooks
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 FLAGS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.DISMISSED, ("duplicate", "false_positive", "false_alarm", "dismissed")),
     (Kind.PLANNED, ("planned", "scheduled", "maintenance", "is_planned", "is_maintenance", "drill", "is_test")),
@@ -174,8 +176,10 @@ def texts(value: Any) -> Iterator[str]:
 
 def clean(text: str) -> str:
     """Text that every encoder takes: no lone surrogates, no control characters but line ends."""
+    if text.isprintable():
+        return text.strip()
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c for c in whole if c >= " " or c in "\n\t").strip()
+    return _CONTROL.sub("", whole).strip()
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -238,6 +242,7 @@ def _amount(value: Any) -> float | None:
         return None
 
 
+@lru_cache(maxsize=4_096)  # a tracker has few names and many records
 def _snake(name: str) -> str:
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")

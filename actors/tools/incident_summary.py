@@ -81,13 +81,10 @@ def summary_of(judged: Sequence[Judged], tracker: Tracker, window: Window) -> di
 
 def users_affected(inside: Iterable[Judged], tracker: Tracker, window: Window) -> bool | None:
     """Whether the records say that users were hurt in the window; None when they do not tell."""
-    incidents = [each.incident for each in inside if each.incident.kind is Kind.INCIDENT]
-    if any(_was_noticed(incident) for incident in incidents):
+    telling = [each.incident for each in inside if each.incident.kind in (Kind.INCIDENT, Kind.REFERENCE)]
+    if any(incident.kind is Kind.INCIDENT and _was_noticed(incident) for incident in telling):
         return True
-    alive = any(
-        record.at_s is not None and window.start_s < record.at_s <= window.as_of_s for record in tracker.records
-    )
-    return None if incidents or not alive else False
+    return None if telling or not tracker.has_any(window.start_s, window.as_of_s) else False
 
 
 def unavailable_minutes(own: Iterable[Judged], window: Window) -> float:

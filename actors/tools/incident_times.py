@@ -89,6 +89,7 @@ def _within(at_s: float) -> float | None:
 
 
 def _text(text: str) -> float | None:
+    text = re.sub(r"(?<=[ T]\d{2})\.(?=\d{2}$)", ":", text)  # 11.03 is a clock time, not the hour's decimals
     if re.fullmatch(r"\d{9,19}(\.\d+)?", text):
         return _number(float(text))
     for read in (datetime.fromisoformat, _written_out, parsedate_to_datetime):

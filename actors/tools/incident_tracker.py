@@ -17,7 +17,8 @@ _WORST_FIRST = (Severity.CRITICAL, Severity.MAJOR, Severity.UNKNOWN, Severity.MI
 class Tracker:
     """A source's records. `by_service` is keyed by the folded name; `unassigned` say no service at all.
 
-    `times_s` are the records' times in order, `ended_share` is how many of the incidents that began also ended.
+    `times_s` are the records' times in order, mere references aside; `ended_share` is how many of the incidents
+    that began also ended.
     """
 
     key: Hashable  # under which it is shared
@@ -43,7 +44,7 @@ class Tracker:
             records=records,
             by_service={name: tuple(found) for name, found in by_service.items()},
             unassigned=unassigned,
-            times_s=tuple(sorted(record.at_s for record in records if record.at_s is not None)),
+            times_s=tuple(sorted(r.at_s for r in records if r.at_s is not None and r.kind is not Kind.REFERENCE)),
             ended_share=sum(record.ended_at_s is not None for record in began) / max(len(began), 1),
         )
 
@@ -53,7 +54,7 @@ class Tracker:
         return frozenset(self.by_service)
 
     def has_any(self, start_s: float, end_s: float) -> bool:
-        """Whether any service has a record after `start_s` and not after `end_s`: whether the tracker was in use."""
+        """Whether the tracker was in use after `start_s` and not after `end_s`, for any service."""
         return bisect_right(self.times_s, end_s) > bisect_right(self.times_s, start_s)
 
     def of_names(self, names: Sequence[str]) -> tuple[Incident, ...]:
@@ -101,10 +102,13 @@ def _one_per_id(records: Sequence[Incident]) -> list[Incident]:
 
 
 def _updated(known: Incident, later: Incident) -> Incident:
-    started = [at_s for at_s in (known.started_at_s, later.started_at_s) if at_s is not None]
-    ended_at_s = later.ended_at_s if later.ended_at_s is not None else known.ended_at_s
-    started_at_s = min(started, default=None)
-    known_span = started_at_s is not None and ended_at_s is not None
+    """`known` with what a later row of its id adds; one that says open again takes the end back."""
+    started_at_s = min((at_s for at_s in (known.started_at_s, later.started_at_s) if at_s is not None), default=None)
+    reopened = later.status is Status.OPEN and later.ended_at_s is None
+    ended_at_s = later.ended_at_s if later.ended_at_s is not None or reopened else known.ended_at_s
+    duration_s = later.duration_s if later.duration_s is not None or reopened else known.duration_s
+    if started_at_s is not None and ended_at_s is not None and duration_s is not None:
+        duration_s = ended_at_s - started_at_s
     return replace(
         later,
         title=later.title or known.title,
@@ -115,7 +119,8 @@ def _updated(known: Incident, later: Incident) -> Incident:
         kind=later.kind if known.kind is Kind.REFERENCE else known.kind,
         started_at_s=started_at_s,
         ended_at_s=ended_at_s,
-        duration_s=ended_at_s - started_at_s if known_span else later.duration_s or known.duration_s,  # type: ignore[operator]
+        mentioned_at_s=later.mentioned_at_s if known.mentioned_at_s is None else known.mentioned_at_s,
+        duration_s=duration_s,
         cause=later.cause or known.cause,
         caused_by=later.caused_by or known.caused_by,
         body=later.body or known.body,
@@ -126,7 +131,7 @@ def _origin_resolved(record: Incident, services: dict[str, tuple[str, ...]]) -> 
     """A record that names another record as its origin was caused by that one's services."""
     if not any(origin in services for origin in record.caused_by):
         return record
-    named = (service for origin in record.caused_by for service in services.get(origin, (origin,)))
+    named = (service for origin in record.caused_by for service in (services.get(origin) or (origin,)))
     return replace(record, caused_by=tuple(dict.fromkeys(named)))
 
 

@@ -52,7 +52,7 @@ _BY_NUMBER = (
     Severity.INFO,
     Severity.INFO,
 )  # 0 to 5: SEV0, P1, "severity::2", "3 - Moderate"
-_JOINED = re.compile(r"\b(non|self|auto|in|false|wont|won't|game|change)[\s_-]+(?=[a-z])")
+_JOINED = re.compile(r"\b(non|self|auto|in|false|wont|game|change)[\s_-]+(?=[a-z])")
 _WORD = re.compile(r"[a-z]+")
 _TAGS_WORDS_MAX = 4  # a longer text is a sentence about the incident, not a word of a scale
 
@@ -112,7 +112,7 @@ def service_in(text: str, *, cause_is_told: bool) -> str:
 
 
 def _first(scale: tuple[tuple[E, str], ...], word: str) -> E | None:
-    words = set(_WORD.findall(_JOINED.sub(r"\1", word.lower().replace("_", " "))))
+    words = set(_WORD.findall(_JOINED.sub(r"\1", word.lower().replace("_", " ").replace("'", ""))))
     if not words or len(words) > _TAGS_WORDS_MAX:
         return None
     return next((value for value, listed in scale if words & set(listed.split())), None)
