@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
@@ -21,9 +22,43 @@ class Shared:
         self._entries_max = entries_max
         self._entries: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading: set[asyncio.Task[None]] = set()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
 
     def get(self, key: Hashable, load: Callable[[], T]) -> T:
         """The value under `key`; `load()` makes it the first time. Raises what the loader raised."""
+        entry, first = self._entry(key)
+        if first:
+            try:
+                entry.set_result(load())
+            except BaseException as error:
+                entry.set_exception(error)
+        return cast(T, entry.result())
+
+    async def get_async(self, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """As `get`, for a loader that awaits. It outlives a caller that is cancelled: others wait for it as well."""
+        entry, first = self._entry(key)
+        if first:
+            task = asyncio.ensure_future(_fill(entry, load))
+            self._loading.add(task)
+            task.add_done_callback(self._loading.discard)
+        return cast(T, await asyncio.shield(asyncio.wrap_future(entry)))
+
+    def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have `closer` awaited when the host ends, the last one first."""
+        self._closers.append(closer)
+
+    async def close(self) -> None:
+        """Stop what is still loading and release what loaders opened. Called once, in the host's loop."""
+        loading = list(self._loading)
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+        while self._closers:
+            await self._closers.pop()()
+
+    def _entry(self, key: Hashable) -> tuple[Future[Any], bool]:
+        """The entry under `key`, and whether this caller has to fill it."""
         with self._lock:
             known = self._entries.get(key)
             entry: Future[Any] = known if known is not None else Future()
@@ -31,9 +66,14 @@ class Shared:
             self._entries.move_to_end(key)
             while len(self._entries) > self._entries_max:
                 self._entries.popitem(last=False)
-        if known is None:
-            try:
-                entry.set_result(load())
-            except BaseException as error:
-                entry.set_exception(error)
-        return cast(T, entry.result())
+        return entry, known is None
+
+
+async def _fill(entry: Future[Any], load: Callable[[], Awaitable[Any]]) -> None:
+    try:
+        entry.set_result(await load())
+    except asyncio.CancelledError:
+        entry.cancel()
+        raise
+    except BaseException as error:
+        entry.set_exception(error)

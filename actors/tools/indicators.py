@@ -1,0 +1,311 @@
+"""From raw series to what can be compared over time: rates, quantiles, shares of errors; each with a series to cite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from actors.tools import vocabulary
+from actors.tools.series import Family, Flags, Floats, Places, Series, SeriesSet, interval_s
+from actors.tools.signals import Meaning, Scope, Signal, base_name, meaning, other_party
+
+QUANTILES = (0.5, 0.99)
+SERIES_APART_MAX = 12  # of one metric; more are averaged, as for a service with many pods
+OBSERVATIONS_PER_BIN = 20  # below this a quantile of a bin is noise
+BINS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an indicator is of. Latency is in seconds, shares are of 1, rates are per second.
+
+    `about` is the other service of an outbound edge, `caller` the one that an edge is seen by.
+    """
+
+    signal: Signal
+    scope: Scope
+    metric: str
+    detail: str
+    unit: str
+    about: str = ""
+    caller: str = ""
+
+    @property
+    def title(self) -> str:
+        seen = f"seen by {self.caller}" if self.caller else ""
+        return " ".join(part for part in (self.metric, self.detail, seen) if part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indicator:
+    """One quantity over time. `cited` is the raw series behind it: a citation can name the times of its samples."""
+
+    subject: Subject
+    times: Floats
+    values: Floats
+    cited: Series
+
+    def citation(self, at_s: float) -> str:
+        """The raw sample at `at_s` or just before it (the first one, when there is none before), as a citation."""
+        place = max(int(np.searchsorted(self.cited.times, at_s + 1e-6)) - 1, 0)
+        step_s = int(self.cited.step_s)
+        series = f"avg_over_time({self.cited.selector}[{step_s}s])" if step_s else self.cited.selector
+        return f"metric:{series}@{math.ceil(self.cited.times[place])}"
+
+
+def indicators(found: SeriesSet, own: frozenset[str]) -> list[Indicator]:
+    """All that is worth comparing, in a fixed order. `own` are the service's names in its labels."""
+    groups: dict[tuple[str, Scope, str, str], list[tuple[Series, Meaning]]] = {}
+    for series in found.series:
+        family = base_name(series.name, found.families)
+        meant = meaning(family, _family(found, family, series.name), series.labels, own)
+        if meant.signal is Signal.OTHER or series.times.size < 2 or series.name.endswith("_created"):
+            continue
+        about = other_party(series.labels, own) if meant.scope is Scope.OUTBOUND else ""
+        caller = _caller(series) if meant.scope is Scope.CALLER else ""
+        groups.setdefault((family, meant.scope, about, caller), []).append((series, meant))
+    made: list[Indicator] = []
+    for (family, _, about, caller), members in sorted(groups.items()):
+        for one in _of_family(family, [s for s, _ in members], members[0][1]):
+            made.append(replace(one, subject=replace(one.subject, about=about, caller=caller)))
+    return [one for one in made if one.times.size >= 2]
+
+
+def _of_family(family: str, members: list[Series], meant: Meaning) -> Iterable[Indicator]:
+    buckets = [s for s in members if s.name.endswith("_bucket") and "le" in s.labels]
+    counts = [s for s in members if s.name.endswith("_count")]
+    sums = [s for s in members if s.name.endswith("_sum")]
+    plain = [
+        s for s in members if not s.name.endswith(("_bucket", "_sum", "_count")) or meant.kind in ("gauge", "counter")
+    ]
+    if buckets:
+        yield from _quantiles(family, buckets, meant)
+    elif sums and counts and not plain:
+        yield from _means(family, sums, counts, meant)
+    if counts and meant.kind != "counter" and meant.signal is Signal.LATENCY:
+        yield from _counted(family, counts, replace(meant, signal=Signal.TRAFFIC, unit="per second"))
+    if buckets or not plain:
+        return
+    if meant.kind == "counter":
+        yield from _counted(family, plain, replace(meant, unit="per second"))
+    else:
+        yield from _gauges(family, plain, meant)
+
+
+def _gauges(family: str, members: list[Series], meant: Meaning) -> Iterable[Indicator]:
+    """Each series of a gauge as it is; where there are many, or they come and go, their mean."""
+    by_detail: dict[str, list[Series]] = {}
+    for series in members:
+        by_detail.setdefault(_detail(series), []).append(series)
+    for detail, alike in by_detail.items():
+        if meant.signal is not Signal.AVAILABILITY and (len(alike) > SERIES_APART_MAX or _come_and_go(alike)):
+            yield _gauge(family, f"{detail} mean of {len(alike)}".strip(), *_mean(alike), meant, _longest(alike))
+            continue
+        for series in alike:
+            yield _gauge(family, detail, series.times, series.values, meant, series)
+
+
+def _gauge(family: str, detail: str, times: Floats, values: Floats, meant: Meaning, cited: Series) -> Indicator:
+    factor, unit = meant.factor, meant.unit
+    if meant.inverted and unit != "share":  # a success rate says only by its values whether it is of 1 or of 100
+        factor, unit = (0.01 if values.max() > 1.5 else 1.0), "share"
+    values = values * factor
+    if meant.inverted:
+        values = np.clip(1.0 - values, 0.0, 1.0)
+    if meant.signal is Signal.LATENCY:
+        kept = values > 0  # a probe that failed reports no time at all
+        times, values = times[kept], values[kept]
+    return Indicator(Subject(meant.signal, meant.scope, family, detail, unit), times, values, cited)
+
+
+def _counted(family: str, members: list[Series], meant: Meaning) -> Iterable[Indicator]:
+    """A counter's rate, and, where a label says how calls ended, the share that ended badly."""
+    status = next((label for label in vocabulary.STATUS_LABELS if any(label in s.labels for s in members)), None)
+    if status is not None and meant.signal is Signal.TRAFFIC:
+        bad = [s for s in members if _is_bad(s.labels.get(status, ""))]
+        if bad and len(bad) < len(members):
+            times, all_of_them, bad_ones = _rates(members, bad)
+            share = np.divide(bad_ones, all_of_them, out=np.zeros_like(bad_ones), where=all_of_them > 0)
+            failing = Subject(Signal.ERRORS, meant.scope, family, "share of errors", "share")
+            yield Indicator(failing, times, share, _longest(bad))
+            yield Indicator(_subject(family, "rate", meant), times, all_of_them, _longest(members))
+            return
+    times, rate, _ = _rates(members, [])
+    yield Indicator(_subject(family, "rate", meant), times, rate, _longest(members))
+
+
+def _quantiles(family: str, buckets: list[Series], meant: Meaning) -> Iterable[Indicator]:
+    """Quantiles over time of a histogram, over all its series together."""
+    bounds = sorted({bound for s in buckets if not math.isnan(bound := _bound(s.labels["le"]))})
+    if len(bounds) < 2 or not math.isinf(bounds[-1]):
+        return
+    step_s = _step(buckets)
+    by_bound = {bound: [s for s in buckets if _bound(s.labels["le"]) == bound] for bound in bounds}
+    start_s, end_s = _extent(buckets)
+    counted = np.stack([_increases(by_bound[bound], start_s, end_s, step_s) for bound in bounds])
+    total = counted[-1]
+    seen = total[total > 0]
+    if seen.size and (merge := math.ceil(OBSERVATIONS_PER_BIN / float(np.median(seen)))) > 1:
+        merge = min(merge, 60)
+        keep = counted.shape[1] // merge * merge
+        counted = counted[:, :keep].reshape(len(bounds), -1, merge).sum(axis=2)
+        step_s *= merge
+    counted = np.maximum.accumulate(counted, axis=0)
+    filled = counted[-1] > 0
+    times = start_s + step_s * (np.arange(counted.shape[1])[filled] + 1)
+    cited = _longest(by_bound[bounds[-1]])
+    for quantile in QUANTILES:
+        values = _histogram_quantile(np.array(bounds), counted[:, filled], quantile) * meant.factor
+        yield Indicator(_subject(family, f"p{quantile * 100:g}", meant), times, values, cited)
+
+
+def _histogram_quantile(bounds: Floats, cumulative: Floats, quantile: float) -> Floats:
+    """As Prometheus does it: linear inside the bucket; beyond the last finite bound, that bound."""
+    rank = quantile * cumulative[-1]
+    bucket = np.minimum((cumulative < rank).sum(axis=0), len(bounds) - 2)
+    columns = np.arange(cumulative.shape[1])
+    low = np.where(bucket > 0, bounds[np.maximum(bucket - 1, 0)], 0.0)
+    below = np.where(bucket > 0, cumulative[np.maximum(bucket - 1, 0), columns], 0.0)
+    inside = cumulative[bucket, columns] - below
+    share = np.divide(rank - below, inside, out=np.ones_like(rank), where=inside > 0)
+    values: Floats = low + (bounds[bucket] - low) * np.clip(share, 0.0, 1.0)
+    return values
+
+
+def _means(family: str, sums: list[Series], counts: list[Series], meant: Meaning) -> Iterable[Indicator]:
+    """The mean of a summary or histogram that has neither quantiles nor buckets."""
+    start_s, end_s = _extent(sums + counts)
+    step_s = _step(counts)
+    total, count = (_increases(members, start_s, end_s, step_s) for members in (sums, counts))
+    filled = count > 0
+    times = start_s + step_s * (np.arange(count.size)[filled] + 1)
+    values = total[filled] / count[filled] * meant.factor
+    yield Indicator(_subject(family, "mean", meant), times, values, _longest(counts))
+
+
+def _subject(family: str, detail: str, meant: Meaning) -> Subject:
+    return Subject(meant.signal, meant.scope, family, detail, meant.unit)
+
+
+def _rates(members: list[Series], part: list[Series]) -> tuple[Floats, Floats, Floats]:
+    """Per second, of all members and of some, on one grid; bins in which nothing was scraped are left out."""
+    start_s, end_s = _extent(members)
+    step_s = _step(members)
+    filled = _seen(members, start_s, end_s, step_s)
+    times = start_s + step_s * (np.arange(filled.size)[filled] + 1)
+    of_all, of_part = (_increases(some, start_s, end_s, step_s)[filled] / step_s for some in (members, part))
+    return times, of_all, of_part
+
+
+def _increases(members: Sequence[Series], start_s: float, end_s: float, step_s: float) -> Floats:
+    """By how much counters grew in each bin, together. A fall is a restart: the counter began again from zero."""
+    total = np.zeros(_bins(start_s, end_s, step_s))
+    for series in members:
+        grown = np.diff(series.values)
+        grown = np.where(grown < 0, series.values[1:], grown)
+        usual = interval_s(series.times)
+        grown[np.diff(series.times) > 10 * usual] = 0.0  # over a gap nobody knows when it grew
+        total += np.bincount(_bin_of(series.times[1:], start_s, step_s, total.size), grown, total.size)
+    return total
+
+
+def _seen(members: Sequence[Series], start_s: float, end_s: float, step_s: float) -> Flags:
+    seen = np.zeros(_bins(start_s, end_s, step_s), dtype=bool)
+    for series in members:
+        seen[_bin_of(series.times[1:], start_s, step_s, seen.size)] = True
+    return seen
+
+
+def _mean(members: Sequence[Series]) -> tuple[Floats, Floats]:
+    start_s, end_s = _extent(members)
+    step_s = _step(members)
+    size = _bins(start_s, end_s, step_s)
+    at = np.concatenate([_bin_of(s.times, start_s, step_s, size) for s in members])
+    count = np.bincount(at, minlength=size)
+    total = np.bincount(at, np.concatenate([s.values for s in members]), size)
+    filled = count > 0
+    return start_s + step_s * (np.arange(size)[filled] + 1), total[filled] / count[filled]
+
+
+def _bin_of(times: Floats, start_s: float, step_s: float, size: int) -> Places:
+    """The bin (start, end] that each time falls into."""
+    places: Places = np.clip(np.ceil((times - start_s) / step_s).astype(np.int64) - 1, 0, size - 1)
+    return places
+
+
+def _bins(start_s: float, end_s: float, step_s: float) -> int:
+    return max(math.ceil((end_s - start_s) / step_s), 1)
+
+
+def _extent(members: Sequence[Series]) -> tuple[float, float]:
+    return min(float(s.times[0]) for s in members), max(float(s.times[-1]) for s in members)
+
+
+def _step(members: Sequence[Series]) -> float:
+    """The width of bins: the usual interval, so wide that there are at most BINS_MAX."""
+    start_s, end_s = _extent(members)
+    usual = max(float(np.median([interval_s(s.times) for s in members])), 1.0)
+    return max(usual, math.ceil((end_s - start_s) / BINS_MAX))
+
+
+def _come_and_go(members: list[Series]) -> bool:
+    """Whether most of these series cover little of the time that they cover together, as pods of many releases do."""
+    start_s, end_s = _extent(members)
+    spans = [float(s.times[-1] - s.times[0]) for s in members]
+    return len(members) > 2 and float(np.median(spans)) < 0.5 * (end_s - start_s)
+
+
+def _longest(members: Sequence[Series]) -> Series:
+    return max(members, key=lambda s: (s.times.size, s.selector))
+
+
+def _detail(series: Series) -> str:
+    """What tells this series from others of its metric, but for the instance that it comes from."""
+    kept = [
+        f"p{float(value) * 100:g}" if label == "quantile" and _is_share(value) else f"{label}={value}"
+        for label, value in sorted(series.labels.items())
+        if label in ("quantile", "observed", "device", "mountpoint", "queue", "path", "method", "reporter", "phase")
+    ]
+    return " ".join(kept)
+
+
+def _caller(series: Series) -> str:
+    callers = (
+        "caller",
+        "source",
+        "src",
+        "source_workload",
+        "source_service",
+        "client",
+        "from",
+        "consumer",
+        "source_app",
+    )
+    return next((series.labels[label] for label in callers if series.labels.get(label)), "")
+
+
+def _is_bad(status: str) -> bool:
+    word = status.strip().lower()
+    return word in vocabulary.BAD_STATUSES or (len(word) == 3 and word[0] == "5")
+
+
+def _bound(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _is_share(text: str) -> bool:
+    return 0.0 <= _bound(text) <= 1.0
+
+
+def _family(found: SeriesSet, family: str, name: str) -> Family:
+    return (
+        found.families.get(family)
+        or found.families.get(name)
+        or Family("histogram" if name.endswith("_bucket") else "")
+    )

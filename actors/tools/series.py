@@ -1,0 +1,166 @@
+"""Series of samples and robust statistics over them: arrays in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.tools.selectors import written
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Flags: TypeAlias = NDArray[np.bool_]
+Places: TypeAlias = NDArray[np.int64]
+
+MAD_TO_SIGMA = 1.4826  # of a normal distribution
+HOUR_S = 3_600.0
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One series: `times` are Unix seconds, ascending and distinct; `values` as many finite numbers.
+
+    `step_s` is 0 for raw samples; otherwise each value stands for the `step_s` seconds up to its time.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    times: Floats
+    values: Floats
+    step_s: float = 0.0
+
+    @cached_property
+    def selector(self) -> str:
+        return written(self.name, self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a source says about a metric. `kind` is counter, gauge, histogram, summary, or empty when not said."""
+
+    kind: str = ""
+    help: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSet:
+    """All series behind one selector, with what is said about them, and what was left out and why."""
+
+    series: tuple[Series, ...]
+    families: Mapping[str, Family] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
+
+
+def cleaned(times: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Finite samples in order of time, the last of those with one time."""
+    keep = np.isfinite(times) & np.isfinite(values)
+    if not keep.all():
+        times, values = times[keep], values[keep]
+    if times.size > 1 and not (np.diff(times) > 0).all():
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+        last = np.append(np.diff(times) > 0, True)
+        times, values = times[last], values[last]
+    return times, values
+
+
+def interval_s(times: Floats) -> float:
+    """The usual distance of two samples, in seconds; 0 for fewer than two."""
+    return float(np.median(np.diff(times))) if times.size > 1 else 0.0
+
+
+def is_regular(times: Floats) -> bool:
+    """Whether samples come at a steady pace. A prober that writes only changes does not."""
+    if times.size < 3:
+        return False
+    steps = np.diff(times)
+    return bool(np.mean(steps <= 3 * np.median(steps)) >= 0.9)
+
+
+def covered_s(times: Floats) -> float:
+    """For how many seconds there is data: the span without its gaps."""
+    usual = interval_s(times)
+    return float(np.minimum(np.diff(times), 3 * usual).sum() + usual) if times.size > 1 else 0.0
+
+
+def gaps(times: Floats, start_s: float, end_s: float) -> list[tuple[float, float]]:
+    """Stretches without samples of more than ten intervals and half an hour, between and after the samples."""
+    usual = interval_s(times)
+    if not usual or not is_regular(times):
+        return []
+    inside = times[(times >= start_s) & (times <= end_s)]
+    edges = np.append(inside, end_s)
+    wide = np.flatnonzero(np.diff(edges) > max(10 * usual, HOUR_S / 2))
+    return [(float(edges[at]), float(edges[at + 1])) for at in wide]
+
+
+def segments(times: Floats) -> list[slice]:
+    """Stretches of a series that no gap of more than six hours (and of 60 intervals) interrupts."""
+    wide = np.flatnonzero(np.diff(times) > max(60 * interval_s(times), 6 * HOUR_S)) + 1
+    edges = [0, *wide.tolist(), times.size]
+    return [slice(first, last) for first, last in pairwise(edges) if last > first]
+
+
+def median_and_sigma(values: Floats) -> tuple[float, float]:
+    """The median, and the deviation that a normal distribution of this MAD would have."""
+    middle = float(np.median(values))
+    return middle, MAD_TO_SIGMA * float(np.median(np.abs(values - middle)))
+
+
+def daily_profile(times: Floats, values: Floats) -> Floats:
+    """What the hour of the day adds to each value: zeros when there are fewer than three days of it.
+
+    Shape: as `values`. Per hour the median, relative to the median of all hours.
+    """
+    if times.size < 72 or times[-1] - times[0] < 3 * DAY_S:
+        return np.zeros_like(values)
+    hours = ((times % DAY_S) // HOUR_S).astype(np.int64)
+    order = np.argsort(hours, kind="stable")
+    edges = np.searchsorted(hours[order], np.arange(25))
+    ordered = values[order]
+    medians = np.array([np.median(ordered[a:b]) if b > a else np.nan for a, b in pairwise(edges)])
+    medians -= np.nanmedian(medians)
+    profile: Floats = np.nan_to_num(medians, nan=0.0)[hours]
+    return profile
+
+
+def block_medians(times: Floats, values: Floats, block_s: float) -> tuple[Floats, Floats]:
+    """Median time and value of each block of `block_s` seconds that has samples, in order."""
+    if times.size == 0:
+        return times, values
+    blocks = ((times - times[0]) // block_s).astype(np.int64)
+    edges = np.append(np.flatnonzero(np.diff(blocks, prepend=-1)), times.size)
+    pairs = list(pairwise(edges))
+    middle = np.array([np.median(values[a:b]) for a, b in pairs])
+    return np.array([(times[a] + times[b - 1]) / 2 for a, b in pairs]), middle
+
+
+def moving_level(times: Floats, values: Floats, block_s: float) -> Floats:
+    """The slow level under each value: medians of blocks, each the median of itself and its neighbours.
+
+    A burst that is shorter than a block does not move it.
+    """
+    at, level = block_medians(times, values, block_s)
+    if level.size < 3:
+        return np.full(values.shape, np.median(values))
+    padded = np.concatenate((level[:1], level, level[-1:]))
+    smooth = np.median(np.stack((padded[:-2], padded[1:-1], padded[2:])), axis=0)
+    interpolated: Floats = np.interp(times, at, smooth)
+    return interpolated
+
+
+def runs(flags: Flags, *, bridge: int = 1) -> list[tuple[int, int]]:
+    """Index ranges [first, last] of flagged samples, over up to `bridge` unflagged ones between."""
+    at = np.flatnonzero(flags)
+    if at.size == 0:
+        return []
+    cuts = np.flatnonzero(np.diff(at) > bridge + 1)
+    firsts, lasts = at[np.append(0, cuts + 1)], at[np.append(cuts, at.size - 1)]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
