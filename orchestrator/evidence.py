@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import ValidationError
-
 from actors.contracts import Failure, Outcome, Reason, Result
 from actors.specialists.findings import Findings
 from orchestrator import scoring
@@ -113,7 +111,7 @@ def _chosen(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
 def _answer(result: Result) -> Findings | None:
     try:
         return Findings.model_validate(result.output)
-    except ValidationError:
+    except ValueError:  # no JSON, or not in the form of findings
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def an_answer(
         run_id=service,
         agent=agent,
         attempt=1,
-        output={"summary": "", "findings": list(findings), **also},
+        answer=json.dumps({"summary": "", "findings": list(findings), **also}),
         unresolved=tuple(unresolved),
     )
 
