@@ -9,25 +9,20 @@ from math import inf
 from actors.sources import Git, Window
 from actors.tools.commit_records import LOG_FORMAT, parse_log
 from actors.tools.commits import Commit, History, Node, landings, shown, stamp
-from actors.tools.git import Repository, find_repository
+from actors.tools.git import LIMITS, Limits, Repository, find_repository
 from actors.tools.shared import Shared
 
-# Measured on 2 cores with a public repository of 18,400 commits: 0.8 ms a commit with line counts, 0.04 ms
-# without. So lines are counted where that stays within a few seconds, and a monorepo's year is read without them.
-COMMITS_MAX = 100_000
-COUNTED_COMMITS_MAX = 3_000
-LIST_BYTES_MAX = 64 * 1024 * 1024  # the newest 600,000 commits or so, 100 bytes each
 LOOKBACK_MIN_S = 365 * 86_400.0  # who knows the code shows over a year, not over two days
 
-_DIFF = ("--stdin", "-z", "-r", "--root", "--always", "--no-ext-diff", "--no-textconv", f"--format={LOG_FORMAT}")
+_DIFF = ("--stdin", "-z", "-r", "--root", "--always", "--no-ext-diff", "--no-textconv", "--encoding=UTF-8")
 _NEWEST = ("--sort=-committerdate", "--count=1", "--format=%(objectname) %(refname)")
 _COUNTED = ("--numstat", "-M", "-l400")
 _UNCOUNTED = ("--raw", "--abbrev=8", "-M100%")  # exact renames need no file's content
 
 
-def read_history(shared: Shared, source: Git, window: Window) -> History:
+def read_history(shared: Shared, source: Git, window: Window, limits: Limits = LIMITS) -> History:
     """The repository's history, read once per host, repository and span: three windows, and at least a year."""
-    repository = find_repository(source)
+    repository = find_repository(source, limits)
     since_s = min(window.past_start_s - window.length_s, window.as_of_s - LOOKBACK_MIN_S)
     key = ("git history", str(repository.git_dir), since_s, window.as_of_s)
     return shared.get(key, lambda: _load(repository, since_s, window.as_of_s))
@@ -37,12 +32,12 @@ def _load(repository: Repository, since_s: float, until_s: float) -> History:
     head, gaps = _head(repository)
     if not head:
         return History((), since_s, (f"{repository.name!r} has no commits yet",))
-    listed = repository.must("rev-list", "--timestamp", "--parents", head, "--", bytes_max=LIST_BYTES_MAX)
+    listed = repository.must("rev-list", "--timestamp", "--parents", head, "--", bytes_max=repository.limits.list_bytes)
     nodes, first_s = _nodes(listed.output, since_s)
     wanted = sorted((node for node in nodes if node.at_s <= until_s), key=lambda node: (-node.at_s, node.sha))
-    commits, cut = _details(repository, [node.sha for node in wanted[:COMMITS_MAX]])
+    commits, cut = _details(repository, [node.sha for node in wanted[: repository.limits.commits]])
     shallow = _shallow(repository)
-    if cut or len(wanted) > COMMITS_MAX or (listed.cut and first_s > since_s):
+    if cut or len(wanted) > repository.limits.commits or (listed.cut and first_s > since_s):
         first_s = min((commit.at_s for commit in commits), default=until_s)
         gaps.append(f"the history of {repository.name!r} is too large: only commits since {stamp(first_s)} were read")
     elif shallow and first_s > since_s:
@@ -87,12 +82,16 @@ def _nodes(output: bytes, since_s: float) -> tuple[list[Node], float]:
 def _details(repository: Repository, shas: Sequence[str]) -> tuple[list[Commit], bool]:
     """The commits of `shas` with their files, and whether the output was cut at its limit.
 
-    Where counting lines fails (a clone without file contents, say), files are read without.
+    Where files' contents are missing (a partial clone), files are read without lines, and people without .mailmap.
     """
     stdin = "".join(f"{sha}\n" for sha in shas).encode()
-    ran = repository.run("diff-tree", *_DIFF, *_COUNTED, stdin=stdin) if len(shas) <= COUNTED_COMMITS_MAX else None
-    if ran is None or ran.status != 0:
-        ran = repository.must("diff-tree", *_DIFF, *_UNCOUNTED, stdin=stdin)
+    unmapped = LOG_FORMAT.replace("%aN", "%an").replace("%aE", "%ae")
+    attempts = [(*_COUNTED, f"--format={LOG_FORMAT}"), (*_UNCOUNTED, f"--format={LOG_FORMAT}")]
+    for options in attempts[len(shas) > repository.limits.counted_commits :]:
+        ran = repository.run("diff-tree", *_DIFF, *options, stdin=stdin)
+        if ran.status == 0:
+            return parse_log(ran.output, complete=not ran.cut), ran.cut
+    ran = repository.must("diff-tree", *_DIFF, *_UNCOUNTED, f"--format={unmapped}", stdin=stdin)
     return parse_log(ran.output, complete=not ran.cut), ran.cut
 
 
