@@ -1,0 +1,27 @@
+"""The money: what may be spent, what is set aside, what was spent. Nothing here knows what it is spent on."""
+
+from budget.client import Budget, local_budget
+from budget.commands import ALERT_PERCENTS, Alert, Answer, Refusal, Verdict
+from budget.money import Amount, Limit, Period, dollars
+from budget.prices import Price, PriceList, load_prices, price_of
+from budget.standing import AccountStanding, Standing
+
+__all__ = [
+    "ALERT_PERCENTS",
+    "AccountStanding",
+    "Alert",
+    "Amount",
+    "Answer",
+    "Budget",
+    "Limit",
+    "Period",
+    "Price",
+    "PriceList",
+    "Refusal",
+    "Standing",
+    "Verdict",
+    "dollars",
+    "load_prices",
+    "local_budget",
+    "price_of",
+]

@@ -2,6 +2,11 @@
 
 MusterError                    the caller is wrong; said before anything is spent
 ├── BudgetError                an account, a hold or an amount that makes no sense
+│   ├── UnknownAccountError    an account that was never opened
+│   ├── AccountConflictError   an account that is open already with other terms, or closed
+│   ├── UnknownCostError       an amount without a dollar figure under a dollar ceiling
+│   ├── JournalError           a ledger's files that are damaged, in use or cannot be written
+│   └── BudgetUnreachableError the budget did not answer for so long that its client gave up
 ├── PriceError                 no price for a model under a dollar ceiling, or a price list that does not parse
 ├── TaskError                  a task or a specialist that breaks its contract
 ├── ManifestError              the input of a job: file, line, entity and field
@@ -20,6 +25,26 @@ class MusterError(Exception):
 
 class BudgetError(MusterError):
     """An account, hold or amount that the ledger cannot accept."""
+
+
+class UnknownAccountError(BudgetError):
+    """An account that was never opened."""
+
+
+class AccountConflictError(BudgetError):
+    """An account that is open already with another parent or limit, or closed for good."""
+
+
+class UnknownCostError(BudgetError):
+    """An amount without a dollar figure under a dollar ceiling."""
+
+
+class JournalError(BudgetError):
+    """A ledger's files that are damaged, in use by another process, or cannot be written."""
+
+
+class BudgetUnreachableError(BudgetError):
+    """The budget did not answer for so long that its client gave up; nothing is known of the last commands."""
 
 
 class PriceError(MusterError):

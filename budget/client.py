@@ -1,0 +1,365 @@
+"""The budget as its users see it: one client per process, over the desk in this process or an actor elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from budget.commands import (
+    ALERT_PERCENTS,
+    Alert,
+    Answer,
+    Close,
+    Command,
+    Expire,
+    ExpireAccount,
+    ExpireOwner,
+    Extend,
+    Open,
+    Reconcile,
+    Reserve,
+    SetLimit,
+    Verdict,
+    Withdraw,
+)
+from budget.desk import Desk
+from budget.errors import (
+    AccountConflictError,
+    BudgetError,
+    BudgetUnreachableError,
+    UnknownAccountError,
+    UnknownCostError,
+)
+from budget.money import Amount, Limit
+from budget.standing import Standing
+from budget.wire import News, Reply
+
+BATCH_MAX = 10_000  # commands that go as one
+LISTEN_S = 20.0  # one wait for news; also how often an idle client shows that it lives
+RETRY_S = (0.05, 1.0)  # the first pause after a lost call, and the longest
+GIVE_UP_S = 180.0  # of silence: an actor restarts in seconds, a node is replaced in minutes
+
+log = logging.getLogger("muster.budget")
+T = TypeVar("T")
+
+
+class TransportLost(Exception):
+    """A call that may or may not have been carried out. Saying it again under the same ids is always right."""
+
+
+class Transport(Protocol):
+    """Where the ledger is: `Desk` itself in this process, `RayTransport` for an actor."""
+
+    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply: ...
+
+    async def news(self, client_id: str, boot: str, alerts_after: int | None, wait_s: float) -> News: ...
+
+    async def standing(self, account_ids: Sequence[str] | None) -> Standing: ...
+
+
+class _Said(NamedTuple):
+    command: Command
+    answer: asyncio.Future[Answer] | None
+
+
+class Budget:
+    """Reserve before you spend, reconcile after it. For one event loop.
+
+    While one call is under way, the next commands gather and go as one. A call that is lost is said again. A hold id
+    must name one attempt at one task: an id that was refused, withdrawn or reconciled once stays so.
+    """
+
+    def __init__(self, transport: Transport, *, give_up_s: float = GIVE_UP_S) -> None:
+        self.client_id = uuid.uuid4().hex
+        self._transport = transport
+        self._give_up_s = give_up_s
+        self._said: list[_Said] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._turns: dict[str, list[asyncio.Future[Answer]]] = {}  # reservations that somebody here awaits
+        self._waiting: dict[str, Command] = {}  # those of them that the ledger has put in line
+        self._boot = ""
+        self._alerted: Callable[[Alert], None] | None = None
+        self._alerts_seen: int | None = None
+        self._opened_under: set[str] = set()
+        self._opens = False
+
+    # Accounts
+
+    async def open(
+        self,
+        account_id: str,
+        *,
+        parent: str | None = None,
+        limit: Limit = Limit(),  # noqa: B008  (a frozen value)
+        alert_percents: Iterable[int] = ALERT_PERCENTS,
+    ) -> Answer:
+        """Open an account, or find it open under the same terms.
+
+        Raises: UnknownAccountError for an unknown parent, AccountConflictError for other terms or a closed account.
+        """
+        self._opens = True
+        self._opened_under.update((parent,) if parent else ())
+        percents = tuple(sorted(alert_percents))
+        said = Open(account_id, parent, limit.tokens, limit.microusd, percents, self.client_id)
+        answer = await self._say(said)
+        self._listen()
+        if answer.verdict is Verdict.UNKNOWN_ACCOUNT:
+            raise UnknownAccountError(
+                f"account {parent!r}, the parent of {account_id!r}, was never opened: open it first"
+            )
+        if answer.verdict is Verdict.CLOSED:
+            raise AccountConflictError(
+                f"account {account_id!r} or its parent {parent!r} is closed: open one of a new name"
+            )
+        if answer.verdict is not Verdict.OPEN:
+            raise AccountConflictError(
+                f"account {account_id!r} is open under other terms than parent {parent!r}, {limit}, "
+                f"alerts at {percents} %: set its limit instead"
+            )
+        return answer
+
+    async def set_limit(self, account_id: str, limit: Limit) -> Answer:
+        """Another ceiling for an open account, from now on."""
+        answer = await self._say(SetLimit(account_id, limit.tokens, limit.microusd))
+        if answer.verdict is Verdict.UNPRICED:
+            raise UnknownCostError(
+                f"account {account_id!r} has spent or held amounts of unknown cost: no dollar limit now"
+            )
+        _refuse_unknown(answer, account_id)
+        return answer
+
+    async def close(self, account_id: str) -> Answer:
+        """No more holds in an account and below. Answers with all that it came to, when that is still known."""
+        answer = await self._say(Close(account_id))
+        _refuse_unknown(answer, account_id)
+        return answer
+
+    async def standing(self, *account_ids: str) -> Standing:
+        """How these accounts stand, or all of them."""
+        return await self._insist(lambda: self._transport.standing(account_ids or None))
+
+    # Holds
+
+    async def reserve(
+        self,
+        hold_id: str,
+        account_id: str,
+        amount: Amount,
+        *,
+        owner: str = "",
+        priority: int = 0,
+        on_exhausted: str = "wait",
+    ) -> Answer:
+        """Set a task's worst case aside. Comes back when it is `held`, or when it is sure that it will not be.
+
+        Cancelling gives the hold up, also when it was granted in the same moment.
+        Raises: UnknownAccountError, UnknownCostError (no dollar figure under a dollar ceiling).
+        """
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._turns.setdefault(hold_id, []).append(future)
+        waits = on_exhausted == "wait"
+        said = Reserve(hold_id, account_id, amount.tokens, amount.microusd, owner, priority, waits)
+        self._post(said, None)
+        try:
+            answer = await future
+        except asyncio.CancelledError:
+            self._give_up(hold_id, future)
+            raise
+        _refuse_unknown(answer, account_id)
+        if answer.verdict is Verdict.UNPRICED:
+            above = ", ".join(repr(refusal.account_id) for refusal in answer.refusals)
+            raise UnknownCostError(
+                f"hold {hold_id!r} has no known cost, and there is a dollar limit on {above}: give a price"
+            )
+        return answer
+
+    def extend(self, hold_id: str, total: Amount) -> asyncio.Future[Answer]:
+        """Raise a hold to a new total. `held` is false when it does not fit; the hold stays as it was."""
+        return self._say(Extend(hold_id, total.tokens, total.microusd))
+
+    def reconcile(self, hold_id: str, spent: Amount) -> asyncio.Future[Answer]:
+        """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
+        return self._say(Reconcile(hold_id, spent.tokens, spent.microusd))
+
+    def expire(
+        self, hold_ids: Iterable[str] = (), *, owner: str | None = None, account_id: str | None = None
+    ) -> asyncio.Future[Answer]:
+        """Charge the holds of the dead in full: these, or an owner's, or an account's, or an owner's in an account.
+
+        `charged` and `expired_ids` tell all of them that now stand charged, also by an earlier expiry.
+        """
+        if owner is not None:
+            return self._say(ExpireOwner(owner, account_id))
+        if account_id is not None:
+            return self._say(ExpireAccount(account_id))
+        return self._say(Expire(tuple(hold_ids)))
+
+    # News
+
+    def on_alert(self, alerted: Callable[[Alert], None]) -> None:
+        """Call this for each alert of the accounts that were opened here, and of those they were opened under."""
+        self._alerted = alerted
+
+    async def aclose(self) -> None:
+        """Send what is still to be sent, and stop listening."""
+        self._opens, self._alerted = False, None
+        while self._sender is not None:
+            await asyncio.wait([self._sender])
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait([self._listener])
+
+    # Sending
+
+    def _say(self, command: Command) -> asyncio.Future[Answer]:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._post(command, answer)
+        return answer
+
+    def _post(self, command: Command, answer: asyncio.Future[Answer] | None) -> None:
+        self._said.append(_Said(command, answer))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._said:
+                batch, self._said = self._said[:BATCH_MAX], self._said[BATCH_MAX:]
+                commands = [said.command for said in batch]
+                try:
+                    reply = await self._insist(lambda: self._transport.apply(self.client_id, commands))  # noqa: B023
+                except Exception as error:
+                    self._fail(batch, error)
+                else:
+                    self._answered(batch, reply)
+        finally:
+            self._sender = None
+
+    async def _insist(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Say it until it is answered. Raises BudgetUnreachableError when nobody answers for too long."""
+        give_up_at_s = time.monotonic() + self._give_up_s
+        pause_s = RETRY_S[0]
+        while True:
+            try:
+                return await call()
+            except TransportLost as lost:
+                if time.monotonic() > give_up_at_s:
+                    raise BudgetUnreachableError(
+                        f"the budget did not answer for {self._give_up_s:g} s: {lost}"
+                    ) from lost
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S[1])
+
+    def _answered(self, batch: Sequence[_Said], reply: Reply) -> None:
+        if self._alerts_seen is None:
+            self._alerts_seen = reply.alert_count
+        for (command, future), answer in zip(batch, reply.answers, strict=True):
+            if future is not None:
+                if not future.done():
+                    future.set_result(answer)
+            elif type(command) is Reserve:
+                if answer.verdict is not Verdict.WAITING:
+                    self._decide(command.hold_id, answer)
+                elif command.hold_id in self._turns:
+                    self._waiting[command.hold_id] = command
+        self._heard(reply.news)
+        self._listen()
+
+    def _fail(self, batch: Sequence[_Said], error: Exception) -> None:
+        for command, future in batch:
+            futures = [future] if future else self._turns.pop(getattr(command, "hold_id", ""), [])
+            for one in futures:
+                if not one.done():
+                    one.set_exception(error)
+
+    def _decide(self, hold_id: str, answer: Answer) -> None:
+        self._waiting.pop(hold_id, None)
+        for future in self._turns.pop(hold_id, ()):
+            if not future.done():
+                future.set_result(answer)
+
+    def _give_up(self, hold_id: str, future: asyncio.Future[Answer]) -> None:
+        others = [other for other in self._turns.pop(hold_id, ()) if other is not future]
+        if others:
+            self._turns[hold_id] = others
+            return
+        self._waiting.pop(hold_id, None)
+        self._post(Withdraw(hold_id), None)
+
+    # Listening
+
+    def _listen(self) -> None:
+        if self._listener is None and self._wants_news():
+            self._listener = asyncio.create_task(self._listen_on())
+
+    def _wants_news(self) -> bool:
+        return bool(self._waiting) or self._opens
+
+    async def _listen_on(self) -> None:
+        try:
+            while self._wants_news():
+                alerts_after = self._alerts_seen if self._alerted else None
+                try:
+                    news = await self._transport.news(self.client_id, self._boot, alerts_after, LISTEN_S)
+                except TransportLost:
+                    await asyncio.sleep(RETRY_S[0])
+                    self._ask_again()
+                else:
+                    self._heard(news)
+        except BudgetError as error:
+            log.error("no more news from the budget: %s", error)
+            self._fail([_Said(command, None) for command in self._waiting.values()], error)
+            self._waiting.clear()
+        finally:
+            self._listener = None
+
+    def _heard(self, news: News) -> None:
+        if news.boot != self._boot:
+            self._boot = news.boot
+            self._ask_again()
+        for hold_id, answer in news.decided:
+            self._decide(hold_id, answer)
+        for alert in news.alerts:
+            self._alert(alert)
+
+    def _ask_again(self) -> None:
+        """Whoever was to tell us of our turn may have forgotten it: reserving again tells how it stands."""
+        for command in self._waiting.values():
+            self._post(command, None)
+
+    def _alert(self, alert: Alert) -> None:
+        if self._alerted is None or alert.number <= (self._alerts_seen or 0):
+            return
+        self._alerts_seen = alert.number
+        if alert.owner == self.client_id or alert.account_id in self._opened_under:
+            try:
+                self._alerted(alert)
+            except Exception:
+                log.exception("the callback for alert %s failed", alert)
+
+
+@asynccontextmanager
+async def local_budget(folder: Path | None, *, durable: bool = True) -> AsyncIterator[Budget]:
+    """A budget in this process, whose ledger lies in `folder`.
+
+    Raises: JournalError, when the folder is in use, damaged or not writable.
+    """
+    desk = Desk(folder, durable=durable)
+    budget = Budget(desk)
+    try:
+        yield budget
+    finally:
+        await budget.aclose()
+        await desk.close()
+
+
+def _refuse_unknown(answer: Answer, account_id: str) -> None:
+    if answer.verdict is Verdict.UNKNOWN_ACCOUNT:
+        raise UnknownAccountError(f"account {account_id!r} was never opened: open it first")
