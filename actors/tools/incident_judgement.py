@@ -32,6 +32,9 @@ _STATED_ELSEWHERE = re.compile(
     r"[:,]?\s+([\w./-]*\w)",
     re.I,
 )
+_AT_A_PROVIDER = re.compile(
+    r"\b(?:outage|incident|problems?|failure) at (?:the |our )?(?:(?:provider|vendor|supplier) )?(\w[\w./-]*\w)", re.I
+)
 _NAME_WORDS_MAX = 4
 
 
@@ -56,16 +59,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Who looks: the service's own names and the other services that are known, all folded, and the audit's now."""
+    """Who looks: the service's own names and the services that are known, all folded, and the audit's now."""
 
     own: frozenset[str]
     known: frozenset[str]
     as_of_s: float
 
     @classmethod
-    def of(cls, names: Iterable[str], known: Iterable[str], *, as_of_s: float) -> Viewpoint:
-        own = frozenset(fold(name) for name in names)
-        return cls(own, frozenset(fold(name) for name in known) - own, as_of_s)
+    def of(cls, names: Iterable[str], known: frozenset[str], *, as_of_s: float) -> Viewpoint:
+        """`known` is folded already, by the tracker that has these services: they may be thousands."""
+        return cls(frozenset(fold(name) for name in names), known, as_of_s)
 
 
 def judge(records: Iterable[Incident], viewpoint: Viewpoint) -> tuple[Judged, ...]:
@@ -108,8 +111,11 @@ def origin_of(record: Incident, viewpoint: Viewpoint) -> str:
     own = viewpoint.own or frozenset(fold(service) for service in record.services)
     if record.caused_by:
         return "" if any(fold(name) in own for name in record.caused_by) else record.caused_by[0]
+    if fold(record.cause) in viewpoint.known and fold(record.cause) not in own:
+        return record.cause  # `caused_by: storage` is a cause, until a service is named so
     text = f"{record.title}\n{record.cause}"
     stated = _STATED_ELSEWHERE.search(text) or _STATED_ELSEWHERE.search(record.body)
+    stated = stated or _AT_A_PROVIDER.search(record.cause)
     if stated:
         return "" if fold(stated[1]) in own else stated[1]
     hinted = (_known_at(text[hint.end() :], viewpoint.known, own) for hint in _HINT.finditer(text))

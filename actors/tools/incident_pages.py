@@ -16,6 +16,7 @@ from actors.tools.incident_text import labelled
 from actors.tools.incident_types import Incident
 
 NO_INCIDENTS = ("readme", "index", "_index", "template")  # pages of these names describe the folder
+TOLD_BELOW = ("resolved_at", "root_cause", "caused_by", "kind")  # facts for which cState has no place in front matter
 _FENCES = {"---": yaml, "+++": tomllib}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -63,9 +64,8 @@ def incident_on_status_page(text: str, where: str, id: str) -> Iterator[Incident
     section = page.front.get("section")
     if isinstance(section, str) and section.lower() not in ("issue", "issues", "incident", "incidents"):
         return
-    told = {name: value for name, value in labelled(page.text).items() if name in ("resolved_at", "root_cause")}
-    resolved = page.front.get("resolved")
-    if resolved is False:
+    told = {name: value for name, value in labelled(page.text).items() if name in TOLD_BELOW}
+    if page.front.get("resolved") is False:
         told.pop("resolved_at", None)
     incident = incident_of({**told, **page.front, "body": page.text}, id=id, where=where)
     if incident is not None:

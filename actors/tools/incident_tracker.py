@@ -25,6 +25,7 @@ class Tracker:
     records: tuple[Incident, ...]
     by_service: Mapping[str, tuple[Incident, ...]]
     unassigned: tuple[tuple[str, Incident], ...]  # with the words to look for a name in
+    services: frozenset[str]  # folded
     times_s: tuple[float, ...]
     ended_share: float
 
@@ -44,14 +45,10 @@ class Tracker:
             records=records,
             by_service={name: tuple(found) for name, found in by_service.items()},
             unassigned=unassigned,
+            services=frozenset(by_service),
             times_s=tuple(sorted(r.at_s for r in records if r.at_s is not None and r.kind is not Kind.REFERENCE)),
             ended_share=sum(record.ended_at_s is not None for record in began) / max(len(began), 1),
         )
-
-    @property
-    def services(self) -> frozenset[str]:
-        """Folded names of all services that the source knows."""
-        return frozenset(self.by_service)
 
     def has_any(self, start_s: float, end_s: float) -> bool:
         """Whether the tracker was in use after `start_s` and not after `end_s`, for any service."""

@@ -16,6 +16,7 @@ from actors.tools.incident_judgement import Judged, Viewpoint, judge
 from actors.tools.incident_records import Incident, Kind, Severity, Tracker, tracker_of
 from actors.tools.incident_rows import CAUSE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, iso, row, shortened
 from actors.tools.incident_summary import Split, summary_of
+from actors.tools.incident_types import fold
 
 GROUPS_MAX, GROUP_CITATIONS_MAX, GROUP_TITLES_MAX = 5, 8, 4
 LISTED_MAX = 25
@@ -39,8 +40,8 @@ class Seen:
             raise SourceError("the task names no incident source or no window: this service has no incidents to read")
         tracker = tracker_of(context.shared, source)
         metrics = Metrics.of(context.inputs)
-        neighbours = () if metrics is None else tuple(neighbour.service for neighbour in metrics.neighbours)
-        viewpoint = Viewpoint.of(source.names, (*tracker.services, *neighbours), as_of_s=window.as_of_s)
+        neighbours = frozenset(fold(each.service) for each in metrics.neighbours) if metrics else frozenset[str]()
+        viewpoint = Viewpoint.of(source.names, tracker.services | neighbours, as_of_s=window.as_of_s)
         return cls(source, window, tracker, judge(tracker.of_names(source.names), viewpoint))
 
 

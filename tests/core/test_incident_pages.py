@@ -39,6 +39,8 @@ YAML_PAGE = """
     ---
     *Resolved* - Failed over. {{< track "2026-08-13 12:30:00" >}}
 
+    Caused by: orders-disks
+
     Root cause: the primary ran out of disk.
     """
 TOML_PAGE = """
@@ -51,6 +53,8 @@ TOML_PAGE = """
     affected = ["Orders API", "Checkout"]
     section = "issue"
     +++
+    Caused by: orders-disks
+
     Root cause: the primary ran out of disk.
     """
 
@@ -65,7 +69,7 @@ def test_a_status_page_states_its_facts_in_yaml_or_toml(page: str) -> None:
     assert (incident.severity, incident.status) == (Severity.CRITICAL, Status.RESOLVED)
     assert incident.started_at_s == at("2026-08-13T11:00:00")
     assert incident.duration_s == 5_400
-    assert incident.cause == "the primary ran out of disk."
+    assert (incident.cause, incident.caused_by) == ("the primary ran out of disk.", ("orders-disks",))
 
 
 def test_an_unresolved_status_page_is_open() -> None:

@@ -127,6 +127,7 @@ def test_what_another_service_caused_is_its_symptom_only() -> None:
         *(incident(n, days_ago=n + 1, caused_by="payments") for n in range(3)),
         *(incident(10 + n, days_ago=n + 1, service="payments", affected=["payments", "cart"]) for n in range(3)),
         *(incident(20 + n, days_ago=n + 1, root_cause="Outage of the payments service") for n in range(3)),
+        incident(40, days_ago=3, root_cause="Outage at payments"),
         *(incident(30 + n, days_ago=n + 1, root_cause="Caused by another service: payments.") for n in range(3)),
     ]
 
@@ -134,7 +135,7 @@ def test_what_another_service_caused_is_its_symptom_only() -> None:
 
     assert list(found) == ["caused_elsewhere"]
     assert (found["caused_elsewhere"].role, found["caused_elsewhere"].cause) == ("symptom", "payments")
-    assert "12 incidents" in found["caused_elsewhere"].claim
+    assert "13 incidents" in found["caused_elsewhere"].claim
 
 
 def test_an_origin_that_is_another_record_is_that_records_service() -> None:
@@ -144,6 +145,14 @@ def test_an_origin_that_is_another_record_is_that_records_service() -> None:
 
     assert [each.origin for each in judged(tracker)] == ["payments"]
     assert [each.origin for each in judged(tracker, "payments")] == [""]
+
+
+def test_a_word_for_a_cause_may_be_a_services_name() -> None:
+    """`storage` tells a cause, unless the tracker knows a service of that name."""
+    record = incident(1, days_ago=2, caused_by="storage")
+
+    assert judged(Tracker.of([record]))[0].origin == ""
+    assert judged(Tracker.of([record, incident(2, days_ago=9, service="Storage")]))[0].origin == "storage"
 
 
 def test_an_open_incident_is_as_bad_as_it_hurts() -> None:
