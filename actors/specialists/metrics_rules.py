@@ -20,6 +20,7 @@ EPISODES_APART_MAX = 9  # the rest are one finding together
 FINDINGS_MAX = 20
 CITATIONS_MAX = 6
 ONE_OFF_SHARE, OFTEN_SHARE = 3e-5, 3e-2  # of the time with data: four minutes in 90 days; 40 minutes a day
+EXHAUSTED = 0.9  # of a resource
 ERROR_BUDGET = 0.001  # what 99.9 % leaves
 FLAPS_MIN, FLAP_MINUTES_MAX = 5, 30.0
 
@@ -131,9 +132,11 @@ def _suffered(every: list[Json]) -> list[Weighed]:
 def _burst_points(one: Json) -> float:
     """Up to 8 for five minutes that callers feel, more for long ones: size and agreement of signals count."""
     evidence = one["evidence"]
-    sure = 1 - math.exp(-0.5 * (len(evidence) - 1) - 0.35 * max(evidence.values()))
-    length = min(max((one["minutes"] + 1) / 5, 0.4) ** 0.25, 2.5)
-    return float(8 * sure * length * (1.0 if one["felt_by_callers"] else 0.6))
+    size = max(strength * (2 if kind == "passing_on" else 1) for kind, strength in evidence.items())
+    sure = 1 - math.exp(-0.3 * (len(evidence) - 1) - 0.5 * size)
+    length = min(max((one["minutes"] + 1) / 5, 0.6) ** 0.2, 2.5)
+    exhausted = any(what["unit"] == "share" and what["peak"] >= EXHAUSTED for what in one["what"])
+    return float(8 * sure * length * (1.0 if one["felt_by_callers"] else 0.9 if exhausted else 0.6))
 
 
 def _rarity(share: float) -> float:
@@ -148,6 +151,8 @@ def _kind(one: Json) -> str:
         return "error_burst"
     if not one["felt_by_callers"]:
         return "resource_burst"
+    if set(evidence) == {"passing_on"}:
+        return "calls_not_passed_on"
     return "latency_burst_with_saturation" if "resource" in evidence else "latency_burst"
 
 

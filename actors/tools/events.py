@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from actors.tools.bursts import SAMPLES_ALONE_MIN, Episode
+from actors.tools.flow import Starvation
 from actors.tools.signals import Scope, Signal
 
 SLACK_S = 90.0  # clocks and scrapes of two services are apart by so much
@@ -21,6 +22,7 @@ class Evidence(StrEnum):
     ERRORS = "errors"
     SERVER = "server"  # latency that it measures itself
     CALLER = "caller"  # latency that its callers measure
+    PASSING = "passing_on"  # it gets calls and does not make those that follow from them
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ class Event:
     @property
     def felt(self) -> bool:
         """Whether users of the service can have noticed."""
-        return any(self.strength.get(kind, 0.0) > 0 for kind in (Evidence.ERRORS, Evidence.SERVER, Evidence.CALLER))
+        return any(
+            self.strength.get(kind, 0.0) > 0
+            for kind in (Evidence.ERRORS, Evidence.SERVER, Evidence.CALLER, Evidence.PASSING)
+        )
 
     def overlaps(self, other: Event) -> bool:
         return self.start_s <= other.end_s + SLACK_S and other.start_s <= self.end_s + SLACK_S
@@ -74,6 +79,27 @@ def events(found: Iterable[Episode], callers: frozenset[str], interval_s: float)
     return made
 
 
+def with_starvation(known: Sequence[Event], starving: Sequence[Starvation]) -> list[Event]:
+    """`known` with what dependencies say of a service that does not pass on its traffic: as evidence, or as events."""
+    made = list(known)
+    for one in starving:
+        alone = Event(one.start_s, one.end_s, (one.shown,), {Evidence.PASSING: min(one.gap, DOUBLINGS_CAP)})
+        place = next((at for at, event in enumerate(made) if event.overlaps(alone)), None)
+        if place is None:
+            made.append(alone)
+            continue
+        event = made[place]
+        gap = max(event.strength.get(Evidence.PASSING, 0.0), min(one.gap, DOUBLINGS_CAP))
+        end_s = max(event.end_s, one.end_s) if set(event.strength) == {Evidence.PASSING} else event.end_s
+        made[place] = replace(
+            event,
+            end_s=end_s,
+            episodes=(*event.episodes, one.shown),
+            strength={**event.strength, Evidence.PASSING: gap},
+        )
+    return sorted(made, key=lambda event: (event.start_s, event.end_s))
+
+
 def blame(
     event: Event,
     own: frozenset[str],
@@ -90,7 +116,8 @@ def blame(
     guilty = [(name, other) for name, other in troubled if not _is_view_of(other, own)]
     if guilty:
         name, worst = max(guilty, key=lambda pair: (_weight(pair[1]), pair[0]))
-        if event.resource < worst.resource or not event.resource:
+        stopped = event.strength.get(Evidence.PASSING, 0.0)
+        if event.resource < worst.resource or not (event.resource or stopped > max(worst.strength.values())):
             return Blame(name, _reason(event, worst))
     if set(event.strength) == {Evidence.CALLER}:
         for name, (names, theirs) in dependents.items():
@@ -98,6 +125,8 @@ def blame(
                 return Blame(name, "only this caller measured it, and its own resources moved at that time")
     if event.resource:
         return Blame("", "its own resources moved" + (", and more than those of its dependencies" if guilty else ""))
+    if Evidence.PASSING in event.strength:
+        return Blame("", "it went on getting calls, and did not make those that follow from them")
     if len(troubled) > len(guilty):
         return Blame("", "its dependencies looked slow from here alone")
     return Blame("", "no dependency with readable series was in trouble at that time")

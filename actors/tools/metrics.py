@@ -78,11 +78,12 @@ async def find_episodes(context: ToolContext) -> JsonValue:
     and of whom."""
     around = await surroundings(context)
     own = around.own
-    ranked = sorted(own.events, key=lambda e: (-size(e), e.start_s))[:EVENTS_SHOWN_MAX]
+    events = around.events()
+    ranked = sorted(events, key=lambda e: (-size(e), e.start_s))[:EVENTS_SHOWN_MAX]
     return {
         "minutes_with_data": round(own.covered_s / 60, 1),
         "episodes": [event_json(event, around.blame_event(event)) for event in sorted(ranked, key=lambda e: e.start_s)],
-        "episodes_left_out": len(own.events) - len(ranked),
+        "episodes_left_out": len(events) - len(ranked),
         "outages": outages_json(own.availability, around) if own.availability else None,
         "silences": [
             {

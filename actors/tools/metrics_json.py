@@ -79,7 +79,7 @@ def _telling(episodes: Sequence[Episode]) -> list[Episode]:
     for episode in episodes:
         if episode.subject.scope is not Scope.OUTBOUND and episode.subject.signal is not Signal.TRAFFIC:
             first.setdefault(episode.subject.metric, episode)
-    return list(first.values())[:4]
+    return list(first.values())[:4] or list(episodes[:2])
 
 
 def _what(episode: Episode) -> JsonValue:

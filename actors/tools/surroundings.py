@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from actors.sources import Metrics, Neighbour, Window
 from actors.tools.base import SourceError, ToolContext
-from actors.tools.events import Blame, Event, blame
+from actors.tools.events import Blame, Event, blame, with_starvation
+from actors.tools.flow import starved
 from actors.tools.history import Place, read_series
 from actors.tools.outages import Outage
 from actors.tools.shared import Shared
@@ -43,6 +44,13 @@ class Surroundings:
 
     def dependents(self) -> dict[str, View]:
         return {r.neighbour.service: r.view for r in self._read() if r.neighbour.relation == "dependent" and r.view}
+
+    def events(self) -> list[Event]:
+        """The service's events, with what its dependencies' traffic says about it."""
+        if self.own.traffic is None:
+            return list(self.own.events)
+        below = {name: (other.lulls, other.callers) for name, other in self.dependencies().items()}
+        return with_starvation(self.own.events, starved(self.own.traffic, self.own.names, below))
 
     def blame_event(self, event: Event) -> Blame:
         below = {name: other.events for name, other in self.dependencies().items()}

@@ -10,6 +10,7 @@ import numpy as np
 from actors.sources import Window
 from actors.tools.bursts import episodes
 from actors.tools.events import Event, events
+from actors.tools.flow import Course, Lull, course
 from actors.tools.indicators import Indicator, Subject, indicators
 from actors.tools.outages import Availability, availability
 from actors.tools.series import Floats, SeriesSet, covered_s, gaps, interval_s
@@ -47,6 +48,9 @@ class View:
 
     names: frozenset[str]  # what the service's labels call it
     levels: tuple[Level, ...]
+    callers: frozenset[str]  # who its edges say calls it
+    traffic: Course | None
+    lulls: tuple[Lull, ...]
     events: tuple[Event, ...]
     changes: tuple[Change, ...]
     availability: Availability | None
@@ -74,9 +78,13 @@ def view(found: SeriesSet, window: Window, selector: str = "") -> View:
     changes = [made for one in useful if (made := change(one, window)) is not None]
     probes = [one for one in useful if one.subject.signal is Signal.AVAILABILITY]
     times = _all_times(every)
+    traffic, lulls = course(useful, window.start_s) or (None, ())
     return View(
         names=own,
         levels=tuple(_level(one, window) for one in useful[:LISTED_MAX]),
+        callers=callers,
+        traffic=traffic,
+        lulls=lulls,
         events=tuple(events(excursions, callers, pace_s)),
         changes=tuple(_agreed(changes)),
         availability=availability(probes, window.start_s, window.as_of_s),
