@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from budget.errors import TaskError
 
@@ -96,13 +97,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One timed step inside a session: a model call or a tool call. Times are Unix seconds."""
+    """One timed step inside a session: a model call or a tool call. Times are Unix seconds.
+
+    `attributes` is a JSON object as text: hosts write thousands a second, and few are ever read.
+    """
 
     name: str
     started_at_s: float
     ended_at_s: float
     error: str = ""
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    attributes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A task that was answered: `output` is valid under the task's schema.
+    """A task that was answered: `answer` is JSON, valid under the task's schema.
 
     `unresolved` are the citations of the output that were looked up in their source and not found there.
     """
@@ -137,9 +141,14 @@ class Result:
     run_id: str
     agent: str
     attempt: int
-    output: Mapping[str, JsonValue]
+    answer: str
     unresolved: tuple[str, ...] = ()
     work: Work = Work()
+
+    @property
+    def output(self) -> dict[str, JsonValue]:
+        """The answer, parsed."""
+        return cast(dict[str, JsonValue], json.loads(self.answer))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

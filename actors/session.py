@@ -37,9 +37,9 @@ NOTHING = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A final answer that is valid under the task's schema."""
+    """A final answer that is valid under the task's schema, as JSON."""
 
-    output: Mapping[str, JsonValue]
+    json: str
 
 
 # Text of a final answer in; the answer, or what is wrong with it in a sentence that a model can act on.
@@ -102,10 +102,14 @@ class ToolsReturned:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The session ends from outside: its deadline, a cancellation, a watchdog."""
+    """The session ends from outside: its deadline, a cancellation, a watchdog.
+
+    `unseen_tokens` is what the model call under way may have been billed, at most; None: nobody can tell.
+    """
 
     reason: Reason
     message: str
+    unseen_tokens: int | None = None
 
 
 Event: TypeAlias = Begun | Replied | ModelFailed | ToolsReturned | Stopped
@@ -152,10 +156,10 @@ class Session:
     unseen_tokens: int = 0
     model_calls: int = 0
     tool_calls: int = 0
+    bound_tokens: int = 0  # worst case of the model call under way
     _messages: list[Message] = field(default_factory=list)
     _prefix_tokens: int = 0  # what the last reply's request and reply were counted at
     _added_bytes: int = 0  # what was added since
-    _bound_tokens: int = 0  # worst case of the model call under way
     _repairs: int = 0
     _repeats: Counter[str] = field(default_factory=Counter)
     _found: list[tuple[str, JsonValue]] = field(default_factory=list)
@@ -164,6 +168,10 @@ class Session:
     @property
     def spent_tokens(self) -> int:
         return self.usage.total_tokens + self.unseen_tokens
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     @property
     def found(self) -> JsonValue:
@@ -179,7 +187,7 @@ class Session:
 
     def check(self) -> None:
         """The invariants, for tests."""
-        assert self.spent_tokens + self._bound_tokens <= self.task.tokens_max or not self._bound_tokens
+        assert self.spent_tokens + self.bound_tokens <= self.task.tokens_max or not self.bound_tokens
         assert self.model_calls <= self.task.turns_max
         assert self._repairs <= REPAIRS_MAX
 
@@ -196,8 +204,8 @@ class Session:
             case ModelFailed(message, unseen_tokens, circuit_open):
                 self._settle(unseen_tokens=unseen_tokens)
                 return Ended(Reason.CIRCUIT_OPEN if circuit_open else Reason.MODEL_ERROR, message)
-            case Stopped(reason, message):
-                self._settle(unseen_tokens=self._bound_tokens)
+            case Stopped(reason, message, unseen_tokens):
+                self._settle(unseen_tokens=self.bound_tokens if unseen_tokens is None else unseen_tokens)
                 return Ended(reason, message)
 
     def _on_reply(self, reply: ModelReply) -> Instruction:
@@ -271,7 +279,7 @@ class Session:
         if output_tokens < min(OUTPUT_TOKENS_MIN, self.role.output_tokens_max):
             return Ended(Reason.BUDGET_SKIP, self._dry_message(left_tokens))
         self.model_calls += 1
-        self._bound_tokens = self._input_bound() + output_tokens
+        self.bound_tokens = self._input_bound() + output_tokens
         return CallModel(
             ModelRequest(
                 agent=self.role.agent,
@@ -282,7 +290,9 @@ class Session:
                 output_tokens_max=output_tokens,
                 output_schema=self.role.output_schema,
                 effort=self.role.effort,
+                input_tokens_max=self._input_bound(),
                 tokens_left=left_tokens,
+                run_id=self.task.run_id,
                 final=final,
             )
         )
@@ -309,7 +319,7 @@ class Session:
         if usage is not None:
             self.usage = self.usage + usage
         self.unseen_tokens += unseen_tokens
-        self._bound_tokens = 0
+        self.bound_tokens = 0
 
     def _say(self, role: str, blocks: tuple[Block, ...]) -> None:
         """Add to the conversation; two user turns in a row become one."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
@@ -36,7 +35,7 @@ OUTCOME_SCHEMA = pa.schema(
         _column("attempt", pa.int32(), "count from 1"),
         _column("status", pa.string(), "ok, or the reason of the failure"),
         _column("message", pa.string(), "text; empty for ok"),
-        _column("output", pa.string(), "JSON under the task's schema; null for a failure"),
+        _column("answer", pa.string(), "JSON under the task's schema; null for a failure"),
         _column("unresolved", pa.list_(pa.string()), "citations that their source does not hold"),
         _column("found", pa.string(), "JSON: what a failed session had learned; null for ok"),
         _column("model", pa.string(), "model's name"),
@@ -74,21 +73,20 @@ TASK_SCHEMA = pa.schema(
     ]
 )
 
-_WORK: Mapping[str, Callable[[Any], Any]] = {
-    "model": attrgetter("work.model"),
-    "input_tokens": attrgetter("work.usage.input_tokens"),
-    "output_tokens": attrgetter("work.usage.output_tokens"),
-    "cache_read_tokens": attrgetter("work.usage.cache_read_tokens"),
-    "cache_write_tokens": attrgetter("work.usage.cache_write_tokens"),
-    "spent_tokens": attrgetter("work.spent_tokens"),
-    "cost_microusd": attrgetter("work.cost_microusd"),
-    "model_calls": attrgetter("work.model_calls"),
-    "tool_calls": attrgetter("work.tool_calls"),
-    "host": attrgetter("work.host"),
-    "queued_ms": attrgetter("work.queued_ms"),
-    "started_at_s": attrgetter("work.started_at_s"),
-    "elapsed_ms": attrgetter("work.elapsed_ms"),
-}
+_IDENTITY = ("task_id", "run_id", "agent", "attempt")
+_ENDING = ("status", "message", "answer", "unresolved", "found")
+_USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_WORK = (
+    "model",
+    "spent_tokens",
+    "cost_microusd",
+    "model_calls",
+    "tool_calls",
+    "host",
+    "queued_ms",
+    "started_at_s",
+    "elapsed_ms",
+)
 
 
 def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
@@ -97,17 +95,53 @@ def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
     Shape:  (len(outcomes), len(OUTCOME_SCHEMA)); no outcomes give no rows and the same columns.
     Units:  in the fields' metadata.
     """
-    columns: dict[str, Any] = {name: [getattr(o, name) for o in outcomes] for name in _IDENTITY}
-    columns["status"] = [OK if isinstance(o, Result) else o.reason.value for o in outcomes]
-    columns["message"] = ["" if isinstance(o, Result) else o.message for o in outcomes]
-    columns["output"] = [_json(o.output) if isinstance(o, Result) else None for o in outcomes]
-    columns["unresolved"] = [o.unresolved if isinstance(o, Result) else () for o in outcomes]
-    columns["found"] = [None if isinstance(o, Result) or o.found is None else _json(o.found) for o in outcomes]
-    for name, value in _WORK.items():
-        columns[name] = [value(o) for o in outcomes]
-    columns["spans"] = _span_column([o.work.spans for o in outcomes])
+    works = [outcome.work for outcome in outcomes]
+    usages = [work.usage for work in works]
+    columns: dict[str, Any] = {name: [getattr(outcome, name) for outcome in outcomes] for name in _IDENTITY}
+    columns |= {name: [getattr(work, name) for work in works] for name in _WORK}
+    columns |= {name: [getattr(usage, name) for usage in usages] for name in _USAGE}
+    columns["spans"] = _span_column([work.spans for work in works])
+    columns |= _endings(outcomes)
     arrays = [_array(columns[field.name], field.type) for field in OUTCOME_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
+
+
+def _endings(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The columns in which results and failures differ."""
+    rows = [_result_row(outcome) if isinstance(outcome, Result) else _failure_row(outcome) for outcome in outcomes]
+    return dict(zip(_ENDING, zip(*rows, strict=True) if rows else [()] * len(_ENDING), strict=True))
+
+
+def _result_row(result: Result) -> tuple[Any, ...]:
+    return OK, "", result.answer, result.unresolved, None
+
+
+def _failure_row(failure: Failure) -> tuple[Any, ...]:
+    return failure.reason.value, failure.message, None, (), None if failure.found is None else _json(failure.found)
+
+
+class OutcomeRows:
+    """A batch of outcome rows, made into values only when somebody looks at them."""
+
+    __slots__ = ("_values", "batch")
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self._values: list[Outcome] | None = None
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+    def column(self, name: str) -> list[Any]:
+        return cast(list[Any], self.batch.column(name).to_pylist())
+
+    def outcome(self, row: int) -> Outcome:
+        return self.outcomes()[row]
+
+    def outcomes(self) -> list[Outcome]:
+        if self._values is None:
+            self._values = outcomes_of(self.batch)
+        return self._values
 
 
 def outcomes_of(batch: pa.RecordBatch | pa.Table) -> list[Outcome]:
@@ -133,9 +167,6 @@ def tasks_of(batch: pa.RecordBatch | pa.Table) -> list[Task]:
     return [Task(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-_IDENTITY = ("task_id", "run_id", "agent", "attempt")
-
-
 def _json(value: JsonValue | Mapping[str, JsonValue]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "{}"
 
@@ -159,23 +190,20 @@ def _span_column(spans: Sequence[Sequence[Span]]) -> pa.Array:
         pa.array([span.started_at_s for span in flat], pa.float64()),
         pa.array([span.ended_at_s for span in flat], pa.float64()),
         pa.array([span.error for span in flat], pa.string()),
-        pa.array([_json(span.attributes) for span in flat], pa.string()),
+        pa.array([span.attributes for span in flat], pa.string()),
     ]
     structs = pa.StructArray.from_arrays(fields, fields=list(_SPAN))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs)
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:
-    usage = Usage(*(row[name] for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")))
     work = Work(
-        usage=usage,
-        spans=tuple(Span(**{**span, "attributes": json.loads(span["attributes"])}) for span in row["spans"]),
-        **{name: row[name] for name in _WORK if hasattr(Work, name)},
+        usage=Usage(*(row[name] for name in _USAGE)),
+        spans=tuple(Span(**span) for span in row["spans"]),
+        **{name: row[name] for name in _WORK},
     )
     identity = {name: row[name] for name in _IDENTITY}
     if row["status"] == OK:
-        return Result(
-            **identity, output=json.loads(row["output"]), unresolved=tuple(row["unresolved"] or ()), work=work
-        )
+        return Result(**identity, answer=row["answer"], unresolved=tuple(row["unresolved"] or ()), work=work)
     found = None if row["found"] is None else json.loads(row["found"])
     return Failure(**identity, reason=Reason(row["status"]), message=row["message"], found=found, work=work)

@@ -66,6 +66,7 @@ class Specialist:
     resources: Resources = Resources()
     tier: Literal["route", "work", "lead"] = "work"
     effort: Effort | None = None
+    output_tokens_max: int = 4096  # of one reply; a router needs 50
     analyst: Analyst | None = None
     check_citations: CitationCheck | None = None
 

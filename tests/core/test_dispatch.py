@@ -130,6 +130,18 @@ def test_a_host_silent_past_deadline_and_grace_is_replaced(dispatch: Dispatch) -
     assert dispatch.waiting == 1
 
 
+def test_tasks_of_silent_hosts_do_not_go_to_another_silent_one(dispatch: Dispatch) -> None:
+    """All that are given up leave before any of their tasks is handed on."""
+    dispatch.step(ready("one", 2))
+    dispatch.step(ready("two", 2))
+    dispatch.step(Planned(tasks(2)))
+
+    late = dispatch.step(Tick(100.0))
+
+    assert late == [Replace("one", "reader"), Replace("two", "reader")]
+    assert dispatch.waiting == 2
+
+
 def test_a_bound_over_all_hosts_is_honoured() -> None:
     """With fewer sub-agents allowed than there are hosts, the driver hands out no more than that many."""
     dispatch = Dispatch(frozenset({"reader", "writer"}), unanswered_max=1)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from actors.contracts import Outcome
+from actors.tables import OutcomeRows, outcome_batch
 from orchestrator.patterns import FanOut
-from orchestrator.runs import Finish, Run, Runs
+from orchestrator.runs import Finish, Run, Runs, Step
 from support.tasks import a_failure, a_result, a_task
+
+
+def end(runs: Runs, outcome: Outcome) -> Mapping[str, Step]:
+    """One outcome comes in."""
+    return runs.end([outcome.task_id], [outcome.run_id], OutcomeRows(outcome_batch([outcome])))
 
 
 def test_a_fan_out_plans_all_at_once_and_finishes_with_the_last_outcome() -> None:
@@ -13,8 +22,8 @@ def test_a_fan_out_plans_all_at_once_and_finishes_with_the_last_outcome() -> Non
     runs = Runs()
 
     first = runs.admit(Run(id="r", pattern=FanOut((one, two))))
-    between = runs.end([a_result(one)])
-    last = runs.end([a_failure(two)])
+    between = end(runs, a_result(one))
+    last = end(runs, a_failure(two))
     runs.check()
 
     assert first == (one, two)
@@ -28,7 +37,7 @@ def test_optional_tasks_do_not_hold_up_the_finish() -> None:
     runs = Runs()
     runs.admit(Run(id="r", pattern=FanOut((must, may))))
 
-    step = runs.end([a_result(must)])
+    step = end(runs, a_result(must))
 
     assert step == {"r": Finish()}
 
@@ -43,10 +52,10 @@ def test_outcomes_of_a_run_that_has_ended_are_passed_by() -> None:
     must, may = a_task("must"), a_task("may", required=False)
     runs = Runs()
     runs.admit(Run(id="r", pattern=FanOut((must, may))))
-    runs.end([a_result(must)])
+    end(runs, a_result(must))
     _, state = runs.close("r")
 
-    late = runs.end([a_result(may)])
+    late = end(runs, a_result(may))
 
     assert late == {}
     assert list(state.outcomes) == [must.id]

@@ -8,7 +8,10 @@ from actors.tables import OUTCOME_SCHEMA, TASK_SCHEMA, outcome_batch, outcomes_o
 
 def test_outcomes_come_back_from_their_columns_as_they_went_in():
     """What a host drained is what the driver reads, field by field, results and failures alike."""
-    spans = (Span("chat m", 1.0, 2.5, "", {"gen_ai.usage.input_tokens": 7}), Span("execute_tool t", 2.5, 3.0, "broken"))
+    spans = (
+        Span("chat m", 1.0, 2.5, "", '{"a":7}'),
+        Span("execute_tool t", 2.5, 3.0, "broken"),
+    )
     work = Work(
         model="m",
         usage=Usage(10, 5, 3, 2),
@@ -27,7 +30,7 @@ def test_outcomes_come_back_from_their_columns_as_they_went_in():
         run_id="a",
         agent="x",
         attempt=1,
-        output={"answer": [1, "é<"]},
+        answer='{"answer":[1,"é<"]}',
         unresolved=("commit:0",),
         work=work,
     )

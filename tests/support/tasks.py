@@ -25,7 +25,7 @@ def a_task(name: str = "a", *, run: str = "r", agent: str = "reader", **given: A
 
 def a_result(task: Task, **given: Any) -> Result:
     """A result of `task`."""
-    fields: dict[str, Any] = {"attempt": task.attempt, "output": {"answer": 1}}
+    fields: dict[str, Any] = {"attempt": task.attempt, "answer": '{"answer":1}'}
     return Result(task_id=task.id, run_id=task.run_id, agent=task.agent, **{**fields, **given})
 
 

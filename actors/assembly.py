@@ -1,0 +1,89 @@
+"""Puts a host together from values that travel: a specialist, a model to be, prices and rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from pydantic import ValidationError
+
+from actors import prompts
+from actors.contracts import JsonValue
+from actors.hosting import Host
+from actors.models.base import ModelClient
+from actors.runner import Rules, Runner
+from actors.schema import output_schema, validated
+from actors.session import Answer, Check, Role
+from actors.specialists.base import Specialist
+from actors.tools.shared import Shared
+from budget import Budget, Price
+
+BLOCKING_TOOLS_MAX = 16  # threads of a host, for tools that block
+
+# Made anew in each host's process: a client holds sockets and keys, which do not travel.
+ModelFactory: TypeAlias = Callable[[Specialist], ModelClient]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """All that a host needs to know, as a value that pickles."""
+
+    id: str
+    specialist: Specialist
+    model: ModelFactory
+    model_name: str
+    price: Price | None
+    rules: Rules
+    sessions_max: int
+
+
+def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, threads: Executor | None = None) -> Host:
+    """The host that `spec` describes, paying from `budget`. Hosts of one process may share what they read."""
+    runner = Runner(
+        specialist=spec.specialist,
+        role=role_of(spec.specialist, spec.model_name),
+        model=spec.model(spec.specialist),
+        budget=budget,
+        price=spec.price,
+        shared=shared or Shared(),
+        threads=threads or ThreadPoolExecutor(BLOCKING_TOOLS_MAX, thread_name_prefix="tool"),
+        host=spec.id,
+        rules=spec.rules,
+    )
+    return Host(runner, spec.sessions_max)
+
+
+def role_of(specialist: Specialist, model: str) -> Role:
+    """What all sessions of a specialist share, with an upper bound of what it takes of each request."""
+    system = prompts.system_prompt(specialist)
+    schema = output_schema(specialist.output)
+    tools = tuple(tool.spec for tool in specialist.tools)
+    standing = [system, json.dumps(schema), *(json.dumps([t.name, t.description, dict(t.parameters)]) for t in tools)]
+    return Role(
+        agent=specialist.name,
+        model=model,
+        system=system,
+        tools=tools,
+        check=_check(specialist),
+        output_schema=schema,
+        output_tokens_max=specialist.output_tokens_max,
+        effort=specialist.effort,
+        standing_tokens=sum(len(text.encode()) for text in standing),
+    )
+
+
+def _check(specialist: Specialist) -> Check:
+    """Validation under a specialist's schema: strictly where the answer is in form, patiently where it is not."""
+    model = specialist.output
+
+    def check(text: str) -> Answer | str:
+        try:
+            return Answer(model.model_validate_json(text).model_dump_json())
+        except ValidationError:
+            patient = validated(model, text)
+        return patient if isinstance(patient, str) else Answer(prompts.compact(cast(JsonValue, patient)))
+
+    return check

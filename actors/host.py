@@ -1,0 +1,55 @@
+"""The Ray actor around a host: the same sessions, in a process of their own, under resource limits."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pyarrow as pa
+import ray
+
+from actors.assembly import HostSpec, assemble
+from actors.hosting import Drained
+from actors.tables import tasks_of
+from budget.actor import connect
+
+CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under way
+
+
+class HostActor:
+    """Few calls, many sub-agents: tasks come in by the batch, outcomes leave as record batches."""
+
+    def __init__(self, spec: HostSpec, ledger: Any) -> None:
+        self._spec = spec
+        self._budget = connect(ledger)
+
+    async def ready(self) -> str:
+        """The host's id, once it can take tasks."""
+        self._host = assemble(self._spec, self._budget)
+        return self._spec.id
+
+    async def submit(self, tasks: pa.RecordBatch) -> None:
+        self._host.submit(tasks_of(tasks))
+
+    async def drain(self, acknowledged: int, rows_max: int, wait_s: float) -> Drained:
+        return await self._host.drain(acknowledged=acknowledged, rows_max=rows_max, wait_s=wait_s)
+
+    async def cancel(self, task_ids: frozenset[str] | None) -> None:
+        self._host.cancel(task_ids)
+
+    async def close(self) -> None:
+        await self._host.close()
+        await self._budget.aclose()
+
+
+def start_host(spec: HostSpec, ledger: Any) -> Any:
+    """A new host under its specialist's resource limits. It is never restarted: the driver replaces it."""
+    resources = spec.specialist.resources
+    remote: Any = cast(Any, ray.remote)(
+        num_cpus=resources.num_cpus,
+        memory=resources.memory_bytes,
+        resources=dict(resources.custom),
+        max_restarts=0,
+        max_task_retries=0,
+        max_concurrency=CALLS_MAX,
+    )(HostActor)
+    return remote.remote(spec, ledger)

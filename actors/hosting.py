@@ -1,0 +1,110 @@
+"""Many sessions of one specialist at once, in whatever process this is: the inbox machine and its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from actors import inbox
+from actors.contracts import Failure, Outcome, Reason, Task, Work
+from actors.runner import Runner
+from actors.tables import outcome_batch
+
+log = logging.getLogger("muster.host")
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What has finished since the last drain. Say `number` back to acknowledge it."""
+
+    number: int
+    rows: pa.RecordBatch
+    running: int
+    waiting: int
+
+
+@dataclass(slots=True)
+class Host:
+    """Takes tasks, runs up to `sessions_max` at once, and hands out what has finished."""
+
+    runner: Runner
+    sessions_max: int
+    _inbox: inbox.Inbox = field(init=False)
+    _sessions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _received_s: dict[str, float] = field(default_factory=dict)
+    _finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._inbox = inbox.Inbox(self.sessions_max)
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        """Take tasks over. Each will be in exactly one later drain."""
+        now_s = time.time()
+        for task in tasks:
+            self._received_s[task.id] = now_s
+        self._carry_out(self._inbox.step(inbox.Submitted(tasks)))
+
+    async def drain(self, *, acknowledged: int, rows_max: int, wait_s: float) -> Drained:
+        """The rows finished since; waits up to `wait_s` for the first one, and never for a fuller batch."""
+        self._inbox.step(inbox.Acknowledged(acknowledged))
+        if not self._inbox.has_rows:
+            self._finished.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._finished.wait()
+            except TimeoutError:
+                pass
+        number, outcomes = self._inbox.drain(rows_max=rows_max)
+        return Drained(number, outcome_batch(outcomes), self._inbox.running, self._inbox.waiting)
+
+    def cancel(self, task_ids: frozenset[str] | None = None) -> None:
+        """End these tasks, or all: each still gives its outcome, with what it spent."""
+        self._carry_out(self._inbox.step(inbox.Cancelled(task_ids)))
+
+    async def close(self) -> None:
+        """End all sessions and wait until each has settled its bill."""
+        self.cancel()
+        await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+
+    def _carry_out(self, instructions: Sequence[inbox.Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case inbox.Start(task):
+                    self._sessions[task.id] = asyncio.get_running_loop().create_task(self._run(task))
+                case inbox.Stop(task_id):
+                    self._sessions[task_id].cancel()
+                case inbox.Drop(task):
+                    self._end(_lost(task, Reason.CANCELLED, "cancelled before it started", self.runner.host))
+
+    async def _run(self, task: Task) -> None:
+        try:
+            outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
+        except Exception as error:
+            # A bug of ours in one session must not take its siblings with it.
+            log.exception("session broke run=%s task=%s", task.run_id, task.id)
+            outcome = _lost(
+                task, Reason.TOOL_ERROR, f"internal error: {type(error).__name__}: {error}", self.runner.host
+            )
+        self._sessions.pop(task.id, None)
+        self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._carry_out(self._inbox.step(inbox.Ended(outcome)))
+        self._finished.set()
+
+
+def _lost(task: Task, reason: Reason, message: str, host: str) -> Failure:
+    return Failure(
+        task_id=task.id,
+        run_id=task.run_id,
+        agent=task.agent,
+        attempt=task.attempt,
+        reason=reason,
+        message=message,
+        work=Work(host=host),
+    )

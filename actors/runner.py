@@ -1,0 +1,320 @@
+"""Carries one session out: money before it starts, model and tools while it runs, the bill when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
+from actors.models.base import ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, unseen_tokens_of
+from actors.session import (
+    Begun,
+    CallModel,
+    CallTools,
+    Done,
+    Ended,
+    Event,
+    ModelFailed,
+    Replied,
+    Role,
+    Session,
+    Stopped,
+    ToolReturn,
+    ToolsReturned,
+)
+from actors.specialists.base import Specialist
+from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError
+from actors.tools.shared import Shared
+from budget import Amount, Answer, Budget, Price
+
+log = logging.getLogger("muster.subagent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a batch sets for all of its sessions."""
+
+    on_exhausted: str = "wait"  # or "skip"
+    grants: frozenset[str] = frozenset()  # names of tools with effect `act` that may run
+    spans: bool = True
+    log_content: bool = True
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a session has cost so far. `cost_microusd` turns None, and stays so, where a price is unknown."""
+
+    price: Price | None
+    cost_microusd: int | None = 0
+    spans: list[Span] = field(default_factory=list)
+
+    def add(self, cost_microusd: int | None) -> None:
+        known = self.cost_microusd is not None and cost_microusd is not None
+        self.cost_microusd = cast(int, self.cost_microusd) + cast(int, cost_microusd) if known else None
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs tasks of one specialist, many at once, in one event loop."""
+
+    specialist: Specialist
+    role: Role
+    model: ModelClient
+    budget: Budget
+    price: Price | None
+    shared: Shared
+    threads: Executor
+    host: str
+    rules: Rules = Rules()
+    clock: Callable[[], float] = time.time
+    _tools: Mapping[str, Tool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tools = {tool.name: tool for tool in self.specialist.tools}
+
+    async def run(self, task: Task, *, received_s: float) -> Outcome:
+        """The task's outcome, whatever happens: failures are values, also when the caller cancels."""
+        hold_id = f"{task.id}#{task.attempt}"
+        try:
+            answer = await self._reserve(task, hold_id)
+        except asyncio.CancelledError:
+            _swallow_cancellation()
+            return self._failure(task, Reason.CANCELLED, "cancelled while waiting for its turn", Work(host=self.host))
+        if not answer.held:
+            return self._failure(task, Reason.BUDGET_SKIP, answer.message, Work(host=self.host, model=self.role.model))
+        session, bill, started_s = Session(task, self.role), Bill(self.price), self.clock()
+        ended, unresolved = await self._within_deadline(session, bill)
+        if session.unseen_tokens:
+            bill.add(self.price.worst_case(session.unseen_tokens) if self.price else None)
+        spent = Amount(session.spent_tokens, bill.cost_microusd)
+        await _to_the_end(self.budget.reconcile(hold_id, spent))
+        work = Work(
+            model=self.role.model,
+            usage=session.usage,
+            spent_tokens=session.spent_tokens,
+            cost_microusd=bill.cost_microusd,
+            model_calls=session.model_calls,
+            tool_calls=session.tool_calls,
+            host=self.host,
+            queued_ms=1000 * (started_s - received_s),
+            started_at_s=started_s,
+            elapsed_ms=1000 * (self.clock() - started_s),
+            spans=tuple(bill.spans),
+        )
+        if isinstance(ended, Ended):
+            return self._failure(task, ended.reason, ended.message, work, found=session.found)
+        return Result(
+            task_id=task.id,
+            run_id=task.run_id,
+            agent=task.agent,
+            attempt=task.attempt,
+            answer=ended.answer.json,
+            unresolved=unresolved,
+            work=work,
+        )
+
+    async def _reserve(self, task: Task, hold_id: str) -> Answer:
+        worst = Amount(task.tokens_max, self.price.worst_case(task.tokens_max) if self.price else None)
+        return await self.budget.reserve(
+            hold_id,
+            task.run_id,
+            worst,
+            owner=self.host,
+            priority=task.priority,
+            on_exhausted=self.rules.on_exhausted,
+        )
+
+    async def _within_deadline(self, session: Session, bill: Bill) -> tuple[Done | Ended, tuple[str, ...]]:
+        """Drives the session to its end, or ends it when its time is up or its host says so."""
+        deadline_s = session.task.deadline_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                ended = await self._drive(session, bill)
+                return ended, await self._unresolved(session.task, ended)
+        except TimeoutError as error:
+            late = f"no answer within {deadline_s:g} s (deadline of the task)"
+            return _stopped(session, Reason.TIMEOUT, late, error), ()
+        except asyncio.CancelledError as error:
+            _swallow_cancellation()
+            return _stopped(session, Reason.CANCELLED, "cancelled while at work", error), ()
+
+    async def _drive(self, session: Session, bill: Bill) -> Done | Ended:
+        event: Event = Begun()
+        while True:
+            instruction = session.step(event)
+            if isinstance(instruction, CallModel):
+                event = await self._call_model(instruction, bill)
+            elif isinstance(instruction, CallTools):
+                event = ToolsReturned(await self._call_tools(session.task, instruction.calls, bill))
+            else:
+                return instruction
+
+    async def _call_model(self, instruction: CallModel, bill: Bill) -> Event:
+        request, started_s = instruction.request, self.clock()
+        try:
+            reply = await self.model.reply(request)
+        except ModelError as error:
+            self._span(bill, f"chat {request.model}", started_s, error=str(error))
+            return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
+        usage = reply.usage
+        bill.add(
+            self.price.cost(
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cache_read_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
+            )
+            if self.price
+            else None
+        )
+        if self.rules.spans:
+            self._span(bill, f"chat {request.model}", started_s, attributes=_counted(request, reply))
+        return Replied(reply)
+
+    async def _call_tools(self, task: Task, calls: tuple[ToolUse, ...], bill: Bill) -> list[ToolReturn]:
+        if len(calls) == 1:
+            return [await self._call_tool(task, calls[0], bill)]
+        return await asyncio.gather(*(self._call_tool(task, call, bill) for call in calls))
+
+    async def _call_tool(self, task: Task, call: ToolUse, bill: Bill) -> ToolReturn:
+        started_s = self.clock()
+        returned = await self._permitted(task, call)
+        error = returned.error or ""
+        self._span(bill, f"execute_tool {call.name}", started_s, error=error)
+        return returned
+
+    async def _permitted(self, task: Task, call: ToolUse) -> ToolReturn:
+        """Runs a tool that the specialist may use; anything else is refused, logged, and not run."""
+        tool = self._tools.get(call.name)
+        if tool is None:
+            log.warning("tool refused: not on the list run=%s task=%s tool=%s", task.run_id, task.id, call.name)
+            return ToolReturn(call, error=f"{call.name!r} is not one of your tools: {', '.join(self._tools) or 'none'}")
+        if tool.effect is Effect.ACT and tool.name not in self.rules.grants:
+            log.warning("tool refused: no grant run=%s task=%s tool=%s", task.run_id, task.id, call.name)
+            return ToolReturn(call, error=f"{call.name!r} acts on the world and was not granted: propose instead")
+        try:
+            return ToolReturn(call, await self._execute(tool, task, call))
+        except SourceError as error:
+            return ToolReturn(call, error=str(error), fatal=True)
+        except ToolError as error:
+            return ToolReturn(call, error=str(error))
+        except Exception as error:
+            log.exception("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name)
+            return ToolReturn(call, error=f"{type(error).__name__}: {error}")
+
+    async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> JsonValue:
+        arguments: dict[str, Any] = tool.arguments(call.arguments)
+        leading = (self._context(task, tool, call),) if tool.takes_context else ()
+        if tool.blocking:
+            loop = asyncio.get_running_loop()
+            return cast(
+                JsonValue, await loop.run_in_executor(self.threads, lambda: tool.function(*leading, **arguments))
+            )
+        return cast(JsonValue, await cast(Any, tool.function(*leading, **arguments)))
+
+    def _context(self, task: Task, tool: Tool, call: ToolUse) -> ToolContext:
+        key = task.idempotency_key
+        if tool.effect is not Effect.READ:
+            key = call_key(key, call)
+        return ToolContext(task.id, task.inputs, key, self.shared)
+
+    async def _unresolved(self, task: Task, ended: Done | Ended) -> tuple[str, ...]:
+        """Citations of an answer that their source does not hold. All of them, when the source cannot be asked."""
+        check = self.specialist.check_citations
+        if check is None or isinstance(ended, Ended):
+            return ()
+        cited = list(dict.fromkeys(_citations(json.loads(ended.answer.json))))
+        if not cited:
+            return ()
+        context = ToolContext(task.id, task.inputs, task.idempotency_key, self.shared)
+        loop = asyncio.get_running_loop()
+        try:
+            return tuple(await loop.run_in_executor(self.threads, lambda: list(check(context, cited))))
+        except Exception as error:
+            log.warning("citations not checked run=%s task=%s error=%s", task.run_id, task.id, error)
+            return tuple(cited)
+
+    def _span(self, bill: Bill, name: str, started_s: float, *, error: str = "", attributes: str = "") -> None:
+        if self.rules.spans:
+            bill.spans.append(Span(name, started_s, self.clock(), error, attributes))
+
+    def _failure(self, task: Task, reason: Reason, message: str, work: Work, *, found: JsonValue = None) -> Failure:
+        return Failure(
+            task_id=task.id,
+            run_id=task.run_id,
+            agent=task.agent,
+            attempt=task.attempt,
+            reason=reason,
+            message=message,
+            found=found,
+            work=work,
+        )
+
+
+def call_key(task_key: str, call: ToolUse) -> str:
+    """The idempotency key of one logical call: of what it does, so that a resumed session says the same key."""
+    body = json.dumps([task_key, call.name, dict(call.arguments)], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()[:40]
+
+
+def _counted(request: ModelRequest, reply: ModelReply) -> str:
+    """What a span says of a model call, under the GenAI names; written out, since every call needs it."""
+    usage = reply.usage
+    text = (
+        f'"gen_ai.request.model":"{request.model}","gen_ai.request.max_tokens":{request.output_tokens_max},'
+        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":"{reply.stop_reason.value}",'
+        f'"gen_ai.usage.input_tokens":{usage.input_tokens},"gen_ai.usage.output_tokens":{usage.output_tokens},'
+        f'"gen_ai.usage.cache_read.input_tokens":{usage.cache_read_tokens},'
+        f'"gen_ai.usage.cache_write.input_tokens":{usage.cache_write_tokens}'
+    )
+    more = json.dumps(dict(reply.attributes))[1:-1] if reply.attributes else ""
+    return f"{{{text}{',' if more else ''}{more}}}"
+
+
+def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:
+    if session.ended:  # the answer was there; only its citations were still being looked up
+        return Ended(reason, message)
+    instruction = session.step(Stopped(reason, message, unseen_tokens_of(error, otherwise=session.bound_tokens)))
+    assert isinstance(instruction, Ended)
+    return instruction
+
+
+def _citations(value: JsonValue) -> Iterator[str]:
+    """Every string in a list under a key `citations`, anywhere in an answer."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "citations" and isinstance(item, list):
+                yield from (citation for citation in item if isinstance(citation, str))
+            else:
+                yield from _citations(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _citations(item)
+
+
+def _swallow_cancellation() -> None:
+    """A cancelled session still reports: what it spent must be known."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.uncancel()
+
+
+async def _to_the_end(awaitable: Any) -> None:
+    """Awaits something that must not be cut short, also when this session is cancelled meanwhile."""
+    task = asyncio.ensure_future(awaitable)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            _swallow_cancellation()
+    task.result()
+
+
+__all__ = ["Bill", "Rules", "Runner", "call_key"]

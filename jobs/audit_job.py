@@ -1,0 +1,107 @@
+"""The reliability audit as a job: from a manifest to a ranked answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.contracts import JsonValue
+from actors.specialists import AUDIT_SPECIALISTS
+from actors.specialists.base import Specialist
+from budget import Limit
+from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
+from jobs.catalog import Catalog
+from jobs.manifest import load_manifest
+from jobs.registry import Plan
+from orchestrator.evidence import Evidence, Subject, weigh
+from orchestrator.patterns import FanOut
+from orchestrator.report import report
+from orchestrator.runs import Run, State
+from orchestrator.settings import Settings
+from orchestrator.synthesis import Head, summarize
+
+HEADLINE_SERVICES_MAX = 15
+
+
+@dataclass(frozen=True, slots=True)
+class AuditJob:
+    """Which of our services need reliability work? One run per service, one task for each of its sources."""
+
+    name: str = "audit"
+    specialists: Sequence[Specialist] = AUDIT_SPECIALISTS
+
+    def plan(self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float) -> Plan:
+        catalog = load_manifest(source, now_s=now_s)
+        limits = PlanSettings(
+            batch_id=batch_id,
+            tokens_max=max(1, settings.tokens_per_run // len(AGENTS)),
+            deadline_s=settings.deadline_s,
+            turns_max=settings.turns_max,
+        )
+        return Plan(
+            question=question or QUESTION,
+            runs=lambda: _runs(catalog, limits, settings.tokens_per_run),
+            runs_total=len(catalog.services),
+            fingerprint=catalog.fingerprint,
+        )
+
+    def record(self, run: Run, state: State) -> Evidence:
+        assert isinstance(run.pattern, FanOut)
+        subject = Subject(
+            name=run.id,
+            agents=tuple(task.agent for task in run.pattern.tasks),
+            owner=str(run.context["owner"]),
+            system=str(run.context["system"]),
+        )
+        return weigh(subject, state.outcomes.values())
+
+    def summarize(self, head: Head, records: Sequence[Any]) -> Mapping[str, JsonValue]:
+        return summarize(head, records)
+
+    def report(self, summary: Mapping[str, JsonValue]) -> str:
+        return report(summary)
+
+    def headline(self, summary: Mapping[str, JsonValue]) -> str:
+        return headline(summary)
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """The ranked services, coverage and cost, as plain lines."""
+    services, coverage, budget = summary["services"], summary["coverage"], summary["budget"]
+    lines = ["rank  score  verdict      service"]
+    lines += [
+        f"{s['rank']:>4}  {s['score']:>5.1f}  {s['verdict']:<11}  {s['name']}" + _first(s)
+        for s in services[:HEADLINE_SERVICES_MAX]
+    ]
+    if len(services) > HEADLINE_SERVICES_MAX:
+        lines.append(f"      … and {len(services) - HEADLINE_SERVICES_MAX} more in the report")
+    tasks, reported = coverage["tasks"], coverage["services"]
+    failed = ", ".join(f"{count} {reason}" for reason, count in tasks["failed"].items())
+    cost = "unknown" if budget["spent_microusd"] is None else f"${budget['spent_microusd'] / 1e6:,.4f}"
+    limit = "" if budget["limit_microusd"] is None else f" of ${budget['limit_microusd'] / 1e6:,.2f}"
+    lines += [
+        f"coverage   {reported['reported']}/{reported['total']} services, "
+        f"{tasks['succeeded']}/{tasks['planned']} sub-agents" + (f" (failed: {failed})" if failed else ""),
+        f"budget     {budget['spent_tokens']:,} of {budget['limit_tokens'] or 0:,} tokens, {cost}{limit}",
+        f"model      {summary['model']}",
+        f"time       {summary['elapsed_s']:.1f} s ({summary['status']})",
+    ]
+    return "\n".join(lines)
+
+
+def _first(service: Mapping[str, Any]) -> str:
+    findings = service["findings"]
+    return f": {findings[0]['claim'][:90]}" if findings else ""
+
+
+def _runs(catalog: Catalog, limits: PlanSettings, tokens_per_run: int) -> Iterator[Run]:
+    for priority, service in enumerate(catalog.services):
+        tasks = plan(service, catalog, limits, priority=priority)
+        yield Run(
+            id=service.name,
+            pattern=FanOut(tuple(tasks)),
+            limit=Limit(tokens_per_run, None),
+            context={"owner": service.owner, "system": service.system},
+        )

@@ -1,0 +1,85 @@
+"""The command `muster`: options in, exit status out. What a command does is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from budget.errors import MusterError
+from jobs.models import choose_model
+from jobs.options import batch_options, option, settings_of
+from jobs.perform import ExitStatus, Request, perform, print_summary
+from jobs.registry import jobs
+
+
+class _Group(click.Group):
+    """A caller's mistake is one sentence and exit status 2, never a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except MusterError as error:
+            click.echo(f"muster: {error}", err=True)
+            sys.exit(ExitStatus.CALLERS_MISTAKE)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@option("--log-level", default="warning", type=click.Choice(["debug", "info", "warning", "error"]))
+def main(log_level: str) -> None:
+    """One question over thousands of things at once, within a budget."""
+    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@option("--services", type=int, default=40, show_default=True, help="How many.")
+@option("--seed", type=int, default=7, show_default=True, help="Same seed, same bytes.")
+def sample(folder: Path, services: int, seed: int) -> None:
+    """Write a sample estate into FOLDER: services with planted problems, and decoys."""
+    from jobs.sample import write_estate
+
+    summary = write_estate(folder, services=services, seed=seed)
+    click.echo(f"sample     {summary}", err=True)
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--question", default="", help="What is asked. [default: which services need reliability work?]")
+@batch_options
+def audit(manifest: Path, question: str, **options: Any) -> None:
+    """Audit the services of MANIFEST (Backstage Components) and rank those that need reliability work."""
+    _perform("audit", manifest, question, options)
+
+
+def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> None:
+    model = choose_model(
+        options["model"],
+        base_url=options["base_url"],
+        key_file=options["key_file"],
+        prices=options["prices"],
+        priced=options["budget_dollars"] is not None,
+    )
+    settings = settings_of(options, model=model.name)
+    performed = perform(
+        Request(
+            job=jobs()[job],
+            source=source,
+            question=question,
+            run_dir=options["run_dir"] or Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            settings=settings,
+            model=model.factory,
+            price=model.price,
+        )
+    )
+    print_summary(performed, as_json=options["as_json"])
+    sys.exit(performed.status)
+
+
+if __name__ == "__main__":
+    main()

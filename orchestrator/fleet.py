@@ -1,0 +1,114 @@
+"""The hosts as Ray actors: few calls, many sub-agents, gathered by `ray.wait` with a timeout."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from actors.assembly import HostSpec
+from actors.contracts import Task
+from actors.host import start_host
+from actors.tables import task_batch
+from budget import Budget
+from budget.actor import connect, start_budget
+from orchestrator.cluster import connected
+from orchestrator.driver import Answered, FleetEvent, Lost, Ready
+from orchestrator.settings import Settings
+
+ROWS_MAX = 4096  # of one drain
+WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host is told from an idle one
+
+
+@asynccontextmanager
+async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[RayFleet, Budget]]:
+    """A cluster's hosts to be, and the budget that they and the driver pay from. Its journal lies in `ledger`."""
+    with connected(settings):
+        actor = start_budget(ledger, durable=settings.durable)
+        budget = connect(actor)
+        try:
+            yield RayFleet(actor), budget
+        finally:
+            await budget.aclose()
+            ray.kill(actor)
+
+
+@dataclass(slots=True)
+class RayFleet:
+    """One actor per host. `ledger` is the handle of the budget actor that they all pay from."""
+
+    ledger: Any
+    _specs: dict[str, HostSpec] = field(default_factory=dict)
+    _actors: dict[str, Any] = field(default_factory=dict)
+    _pending: dict[Any, tuple[str, str]] = field(default_factory=dict)  # ref -> (host, "ready" | "drain")
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def start(self, spec: HostSpec) -> str:
+        """Begin to start a host; `poll` says when it is ready. Gives the id that the host got."""
+        made = replace(spec, id=f"{spec.specialist.name}-{next(self._numbers)}")
+        actor = start_host(made, self.ledger)
+        self._specs[made.id], self._actors[made.id] = made, actor
+        self._pending[actor.ready.remote()] = (made.id, "ready")
+        return made.id
+
+    def submit(self, host: str, tasks: Sequence[Task]) -> None:
+        self._actors[host].submit.remote(task_batch(tasks))
+
+    def acknowledge(self, host: str, number: int) -> None:
+        """The rows of drain `number` are safe; ask for the next."""
+        actor = self._actors.get(host)
+        if actor is not None:
+            self._pending[actor.drain.remote(number, ROWS_MAX, WAIT_S)] = (host, "drain")
+
+    async def poll(self, wait_s: float) -> Sequence[FleetEvent]:
+        """What hosts have answered, waiting up to `wait_s` for the first."""
+        if not self._pending:
+            await asyncio.sleep(wait_s)
+            return []
+        refs = await asyncio.to_thread(self._answered, wait_s)
+        return [event for ref in refs for event in self._event(ref)]
+
+    def cancel(self, host: str, task_ids: frozenset[str] | None) -> None:
+        self._actors[host].cancel.remote(task_ids)
+
+    def replace(self, host: str) -> str:
+        """Kill a host and start another of its kind. Gives the new one's id."""
+        self._kill(host)
+        return self.start(self._specs.pop(host))
+
+    async def close(self) -> None:
+        """End all hosts."""
+        for host in list(self._actors):
+            self._kill(host)
+
+    def _answered(self, wait_s: float) -> list[Any]:
+        first, rest = ray.wait(list(self._pending), num_returns=1, timeout=wait_s)
+        if first and rest:
+            more, _ = ray.wait(rest, num_returns=len(rest), timeout=0)
+            first += more
+        return list(first)
+
+    def _event(self, ref: Any) -> list[FleetEvent]:
+        host, kind = self._pending.pop(ref)
+        try:
+            answer = ray.get(ref)
+        except RayError as error:
+            return [Lost(host, f"{type(error).__name__}: {str(error).splitlines()[0]}")]
+        if kind == "ready":
+            self.acknowledge(host, 0)
+            spec = self._specs[host]
+            return [Ready(host, spec.specialist.name, spec.sessions_max)]
+        return [Answered(host, answer)]
+
+    def _kill(self, host: str) -> None:
+        actor = self._actors.pop(host, None)
+        self._pending = {ref: of for ref, of in self._pending.items() if of[0] != host}
+        if actor is not None:
+            ray.kill(actor)

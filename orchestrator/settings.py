@@ -1,0 +1,62 @@
+"""What a caller may set for a batch, checked before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from actors.contracts import JsonValue
+from budget.errors import SettingsError
+
+# The defaults of the public description of the pattern: 4 sub-agents at once, 30 s each, 200 000 tokens a run.
+CONCURRENCY = 4
+DEADLINE_S = 30.0
+TOKENS_PER_RUN = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits and manners of one batch. Raises SettingsError for a value that makes no sense.
+
+    `sessions_max` bounds the sub-agents at work at once, over all hosts.
+    `tokens_max` and `microusd_max` are the batch's ceiling; None sets none.
+    """
+
+    mode: Literal["local", "embedded", "cluster"] = "embedded"
+    address: str = ""
+    model: str = "offline"
+    sessions_max: int = CONCURRENCY
+    deadline_s: float = DEADLINE_S
+    turns_max: int = 12
+    tokens_per_run: int = TOKENS_PER_RUN
+    tokens_max: int | None = None
+    microusd_max: int | None = None
+    on_exhausted: Literal["wait", "skip"] = "wait"
+    min_fraction: float = 0.7
+    batch_deadline_s: float | None = None
+    run_deadline_s: float | None = None
+    grace_s: float = 10.0
+    runs_ahead: int = 256  # runs admitted at once, at most: the driver's memory does not grow with the batch
+    hosts_per_agent: int = 1
+    spans: bool = True
+    durable: bool = True
+    log_content: bool = True
+    transcripts: Literal["all", "failures", "none"] = "failures"
+    dashboard: bool = False
+
+    def __post_init__(self) -> None:
+        above_zero = ("sessions_max", "deadline_s", "turns_max", "tokens_per_run", "grace_s", "runs_ahead",
+                      "hosts_per_agent", "tokens_max", "microusd_max", "batch_deadline_s",
+                      "run_deadline_s")  # fmt: skip
+        for name in above_zero:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise SettingsError(f"{name} is {value} and must be above 0")
+        if not 0.0 <= self.min_fraction <= 1.0:
+            raise SettingsError(f"min_fraction is {self.min_fraction} and must lie between 0 and 1")
+        if self.tokens_max is not None and self.tokens_max < 1:
+            raise SettingsError(f"tokens_max is {self.tokens_max} and must be above 0")
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """For the run directory's manifest: what was asked, no secrets among it."""
+        return asdict(self)
