@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from random import Random
 from typing import TypeVar
 
@@ -83,18 +82,21 @@ def _faulty_dependencies(count: int, depends_on: Mapping[str, Sequence[str]], na
 
 def _lacking(parts: Mapping[str, Part], names: Sequence[str], rng: Random) -> dict[str, Part]:
     """Parts without one source each: two healthy services for every planted one, which keeps what shows its problem."""
+    healthy = [name for name in names if parts[name] == Part()]
+    planted = [name for name in names if parts[name].planted]
     lacking: dict[str, Part] = {}
     for index, source in enumerate(_repeated(list(Source), round(LACKING_SHARE * len(names)), rng)):
-        of_planted = index % 3 == 2
-        fitting = (name for name in names if name not in lacking and _spares(parts[name], source, planted=of_planted))
-        lacking |= {name: replace(parts[name], lacks=source) for name in islice(fitting, 1)}
+        pool = planted if index % 3 == 2 else healthy
+        name = next((name for name in pool if source not in _needed(parts[name])), None)
+        if name is not None:
+            pool.remove(name)
+            lacking[name] = replace(parts[name], lacks=source)
     return lacking
 
 
-def _spares(part: Part, source: Source, *, planted: bool) -> bool:
-    """Whether `source` may be missing: from a healthy service, or from a planted one that shows nothing there."""
-    needed = frozenset[Source]().union(*(SHOWN_BY[kind] for kind in part.planted))
-    return bool(part.planted) == planted and not (part.decoy or part.symptom_of) and source not in needed
+def _needed(part: Part) -> frozenset[Source]:
+    """The sources that show the part's problems."""
+    return frozenset[Source]().union(*(SHOWN_BY[kind] for kind in part.planted))
 
 
 def _repeated(options: Sequence[T], count: int, rng: Random) -> list[T]:

@@ -6,7 +6,7 @@ hold, each from a random stream of its own, so that one source can be read or ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -54,7 +54,9 @@ class Packing(StrEnum):
     XZ = ".xz"
 
 
-TRACKERS = (*[Tracker.JSONL] * 5, Tracker.CSTATE, Tracker.MARKDOWN)  # dealt in these proportions
+# Dealt in these proportions.
+STACKS = tuple(Stack)
+TRACKERS = (*[Tracker.JSONL] * 5, Tracker.CSTATE, Tracker.MARKDOWN)
 PACKINGS = (Packing.PLAIN, *[Packing.GZIP] * 9, *[Packing.XZ] * 2)
 
 
@@ -107,29 +109,34 @@ def plan_estate(*, services: int, seed: int) -> Estate:
     depends_on = _graph(names, systems, rng)
     parts = cast_parts(depends_on, rng)
     faults = {name: _faults(stream(seed, name, "faults")) for name in names if _faulty(parts[name])}
-    stacks, trackers = _dealt(tuple(Stack), services, rng), _dealt(TRACKERS, services, rng)
-    packings = _dealt(PACKINGS, services, rng)
-    symptoms: dict[str, list[str]] = {}
-    for name in names:
-        symptoms.setdefault(parts[name].symptom_of, []).append(name)
+    symptoms = _symptoms(parts)
+    dealt = zip(names, systems, *(_dealt(cards, services, rng) for cards in (STACKS, TRACKERS, PACKINGS)), strict=True)
     planned = [
         Service(
             name=name,
-            system=system_name(first_system + systems[index]),
-            area=system_name(first_system + systems[index] // AREA_SYSTEMS * AREA_SYSTEMS),
-            stack=stacks[index],
+            system=system_name(first_system + system),
+            area=system_name(first_system + system // AREA_SYSTEMS * AREA_SYSTEMS),
+            stack=Stack(stack),
             own_repository=rng.random() < OWN_REPOSITORY_SHARE,
-            tracker=trackers[index],
-            packing=packings[index],
+            tracker=Tracker(tracker),
+            packing=Packing(packing),
             depends_on=depends_on[name],
-            dependents=tuple(sorted(symptoms.get(name, ()))),
+            dependents=symptoms.get(name, ()),
             part=parts[name],
             onset_s=_onset_s(rng),
             faults=faults.get(parts[name].symptom_of or name, ()),
         )
-        for index, name in enumerate(names)
+        for name, system, stack, tracker, packing in dealt
     ]
     return Estate(seed, tuple(sorted(planned, key=lambda service: (service.system, service.name))))
+
+
+def _symptoms(parts: Mapping[str, Part]) -> dict[str, tuple[str, ...]]:
+    """Each cause, and who shows its faults."""
+    shown: dict[str, list[str]] = {}
+    for name in sorted(parts):
+        shown.setdefault(parts[name].symptom_of, []).append(name)
+    return {cause: tuple(names) for cause, names in shown.items() if cause}
 
 
 def _faulty(part: Part) -> bool:
@@ -154,8 +161,9 @@ def _systems(count: int, rng: Random) -> list[int]:
 def _graph(names: Sequence[str], systems: Sequence[int], rng: Random) -> dict[str, tuple[str, ...]]:
     """What each service calls: services before it in the list, so without a circle, and mostly of its own system."""
     depends_on: dict[str, tuple[str, ...]] = {}
+    near = 0  # where the service's own system begins in the list
     for index, name in enumerate(names):
-        near = systems.index(systems[index])
+        near = near if systems[index] == systems[near] else index
         picks = [
             names[rng.randrange(near, index) if index > near and rng.random() < 0.7 else rng.randrange(index)]
             for _ in range(rng.randint(0, DEPENDENCIES_MAX) if index else 0)

@@ -45,6 +45,13 @@ class EstateSummary:
     symptoms: int
     lacking: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.services} services in {self.systems} systems and {self.repositories} repositories: "
+            f"{self.planted} with problems of {self.kinds} kinds, {self.decoys} decoys, {self.symptoms} that show "
+            f"another's problem, {self.lacking} without one source; the manifest is {self.manifest}"
+        )
+
 
 def write_estate(folder: Path, *, services: int, seed: int) -> EstateSummary:
     """Write an estate of `services` services into `folder`; the same arguments give the same bytes and commit ids.
@@ -95,7 +102,7 @@ def _write(folder: Path, estate: Estate) -> EstateSummary:
     _write_texts(folder, tracker_files(estate))
     _write_texts(folder, shared_files())
     _for_each(estate.services, lambda service: _write_service(folder, service, estate.seed))
-    _for_each(repos.items(), lambda item: _write_repository(folder / item[0], item[1], estate.seed))
+    _for_each(repos.items(), lambda item: _write_repository(folder.absolute() / item[0], item[1], estate.seed))
     _write_texts(folder, {TRUTH: truth_text(estate), MANIFEST: manifest_text(estate)})
     return _summary(folder, estate, len(repos))
 

@@ -19,8 +19,8 @@ import yaml
 
 from budget.errors import RunDirectoryError, SettingsError
 from jobs.sample import write_estate
-from jobs.sample.kinds import Source
-from jobs.sample.write import MARKER, SERVICES_MAX
+from jobs.sample.kinds import Decoy, Planted, Source
+from jobs.sample.write import FOLDERS, MARKER, SERVICES_MAX
 
 SAMPLE = re.compile(r'[a-z0-9_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\}) (\S+) (\d+)')
 
@@ -269,6 +269,15 @@ def test_nothing_beside_the_truth_tells_the_truth(estate: Path) -> None:
     assert {entry["lacks"] for entry in truth["services"].values()} == {None, *(source.value for source in Source)}
     assert not [path for path in files if telling.search(path.read_text(encoding="utf-8") + path.name)]
     assert not [message for message in messages if telling.search(message)]
+
+
+def test_the_docs_name_every_kind(estate: Path) -> None:
+    """Whoever reads truth.json finds its words explained."""
+    text = (Path(__file__).parents[2] / "docs" / "sample.md").read_text(encoding="utf-8")
+
+    assert all(f"| `{kind.value}` |" in text for kind in (*Planted, *Decoy))
+    assert all(f"  {name}" in text or f"  {name}/" in text for name in ("truth.json", MARKER, *FOLDERS))
+    assert {path.name for path in estate.iterdir()} == {"catalog-info.yaml", "truth.json", MARKER, *FOLDERS}
 
 
 @pytest.mark.slow
