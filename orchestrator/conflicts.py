@@ -55,26 +55,40 @@ def _sentence(name: str, said: Mapping[str, Fact]) -> str:
 
 def _known(name: str, said: Mapping[str, Fact]) -> str:
     """The sentence for facts of which it is known what their disagreement means; "" for others."""
-    if name == "unavailable_minutes" and {"incidents", "metrics"} <= set(said):
-        recorded, measured = float(said["incidents"]), float(said["metrics"])
-        if recorded <= 0:
-            return (
-                f"the tracker has no incident with down time, though metrics show {measured:g} min of it: "
-                "record what happened, or find out why nobody noticed"
-            )
-        if measured <= 0:
-            return (
-                f"the tracker records {recorded:g} min of down time, though metrics show none: "
-                "check that the service's availability is measured where its users are"
-            )
-        return (
-            f"down time is {recorded:g} min in the tracker and {measured:g} min in the metrics: find out which is right"
-        )
-    if name == "users_affected":
-        yes = " and ".join(source for source, value in said.items() if value)
-        no = " and ".join(source for source, value in said.items() if not value)
-        return f"{yes} say that users were affected, {no} that they were not: ask those who were on call"
+    if set(said) != {"incidents", "metrics"}:
+        return ""
+    recorded, measured = said["incidents"], said["metrics"]
+    if name == "users_affected" and isinstance(recorded, bool) and isinstance(measured, bool):
+        return _users(recorded, measured)
+    if name == "unavailable_minutes" and not isinstance(recorded, str) and not isinstance(measured, str):
+        return _down_time(float(recorded), float(measured))
     return ""
+
+
+def _down_time(recorded: float, measured: float) -> str:
+    if recorded <= 0:
+        return (
+            f"the tracker has no incident with down time, though metrics show {measured:g} min of it: "
+            "record what happened, or find out why nobody noticed"
+        )
+    if measured <= 0:
+        return (
+            f"the tracker records {recorded:g} min of down time, though metrics show none: "
+            "check that the service's availability is measured where its users are"
+        )
+    return f"down time is {recorded:g} min in the tracker and {measured:g} min in the metrics: find out which is right"
+
+
+def _users(recorded: bool, measured: bool) -> str:
+    if measured and not recorded:
+        return (
+            "metrics show that users were affected, though no incident says so: "
+            "record what happened, or find out why nobody noticed"
+        )
+    return (
+        "incidents say that users were affected, though nothing in the metrics shows it: "
+        "check that what its users see is measured"
+    )
 
 
 def _shown(value: Fact) -> str:

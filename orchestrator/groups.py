@@ -35,9 +35,14 @@ class OwnerShare:
 
 
 def by_cause(standings: Sequence[Standing]) -> list[Group]:
-    """Services whose problems have a cause in common; a cause that names a service goes under the service's name."""
+    """Services whose problems have a cause in common; symptoms go under the name of the service that causes them."""
     names = names_of(standing.evidence for standing in standings)
-    return _groups(standings, lambda claim: named(claim.cause, names) or " ".join(claim.cause.casefold().split()))
+
+    def name_of(claim: Claim) -> str:
+        service = named(claim.cause, names) if claim.role == "symptom" else ""
+        return service or " ".join(claim.cause.casefold().split())
+
+    return _groups(standings, name_of)
 
 
 def by_kind(standings: Sequence[Standing]) -> list[Group]:
