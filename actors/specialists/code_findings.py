@@ -17,7 +17,7 @@ from actors.tools.change_incidents import BeforeIncidents
 from actors.tools.change_rework import Rework, Undone
 from actors.tools.change_summary import Summary
 
-CITED_MAX = 8
+CITED_MAX = 12  # as many as a finding may have
 UNTESTED = "changes reach users before they are known to work"
 
 
@@ -51,7 +51,7 @@ class _Kind:
 
 
 def rework_findings(rework: Rework, trust: float, days: float) -> Iterator[Finding]:
-    """Reverts and hotfixes, each by its own number; both together where neither reaches a bar alone.
+    """Reverts and hotfixes, each by its own number; both together where that reaches a higher bar than either alone.
 
     How sure they are follows from both together: the share of the other changes that did not hold.
     """
@@ -71,7 +71,12 @@ def rework_findings(rework: Rework, trust: float, days: float) -> Iterator[Findi
         (*rework.reverts, *rework.hotfixes),
     )
     alone = [finding for kind in (reverts, hotfixes) for finding in _undone(kind, whole, sure, days)]
-    yield from alone or _undone(both, whole, sure, days)
+    together = list(_undone(both, whole, sure, days))
+    yield from together if _worst(together) > _worst(alone) else alone
+
+
+def _worst(findings: Sequence[Finding]) -> int:
+    return max((("low", "medium", "high").index(finding.severity) for finding in findings), default=-1)
 
 
 def _undone(kind: _Kind, whole: int, sure: float, days: float) -> Iterator[Finding]:
@@ -118,7 +123,7 @@ def risky(answers: Sequence[BeforeIncidents], trust: float) -> Iterator[Finding]
     chance = min(1.0, best.chance * len(answers))
     if best.followed_change < 3 or best.followed_share < 0.5 or chance > SURE:
         return
-    changes = [change.citation for one in best.listed for change in one.changes[:1]]
+    pairs = [citation for one in best.listed for citation in (one.incident, one.changes[0].citation)]
     yield Finding(
         kind="risky_changes",
         claim=(
@@ -128,7 +133,7 @@ def risky(answers: Sequence[BeforeIncidents], trust: float) -> Iterator[Finding]
         severity="high" if best.followed_change >= 4 and chance <= SURE / 5 else "medium",
         confidence=round(min(0.95, 1 - chance * 5) * (0.5 + 0.5 * best.followed_share) * trust, 3),
         cause=UNTESTED,
-        citations=_unique([*changes, *(one.incident for one in best.listed)]),
+        citations=_unique(pairs),
     )
 
 

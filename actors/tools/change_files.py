@@ -12,7 +12,7 @@ from actors.tools.change_kinds import FileKind, Purpose, by_people, file_kind, p
 from actors.tools.change_summary import in_window
 from actors.tools.commits import Commit, FileChange, shown
 
-REPAIRS = (Purpose.FIX, Purpose.HOTFIX, Purpose.REVERT)
+REPAIRS = (Purpose.FIX, Purpose.HOTFIX)
 CITED_MAX = 3
 
 
@@ -20,7 +20,7 @@ CITED_MAX = 3
 class HotFile:
     """One file under its newest name. `lines` were added or deleted, None where that was not counted.
 
-    `repairs` are fixes, hotfixes and reverts; citations name the newest of them, or the newest changes.
+    `repairs` are fixes and hotfixes; citations name the newest of them, or the newest changes.
     """
 
     path: str
