@@ -22,6 +22,7 @@ NO_RUNBOOKS_POINTS = 1.6
 OVERDUE_FULL_DAYS = 365.0  # a review that is overdue by a year counts in full
 QUIET_WEIGHT = 0.1  # old pages of a service that does not change: most likely still right
 CHANGES_A_YEAR_HALF = 20.0  # a change every two or three weeks leaves a page behind within its year
+CHANGES_DAYS_MIN = 90.0  # one commit in a history of a week is no rate
 CHANGES_UNKNOWN_WEIGHT = 0.4
 UNSTATED_WEIGHT = 0.5  # an alert whose labels do not say whether it pages, beside alerts that do say
 POINTS_MIN = 0.3  # below this it is not worth a line in a report
@@ -130,7 +131,11 @@ def _moved_on(pages: Found) -> float:
     rule defines. Where its changes are unknown, an old page is an old page.
     """
     changes, days = pages["stale"].get("changes"), pages["stale"].get("changes_days")
-    by_changes = CHANGES_UNKNOWN_WEIGHT if changes is None or not days else _changing(changes * 365 / days)
+    by_changes = (
+        CHANGES_UNKNOWN_WEIGHT
+        if changes is None or not days
+        else _changing(changes * 365 / max(days, CHANGES_DAYS_MIN))
+    )
     return max(by_changes, saturating(pages["dead_links"]["count"] + pages["gone_alerts"]["count"], 2))
 
 

@@ -11,7 +11,7 @@ from actors.contracts import JsonValue
 from actors.sources import Incidents
 from actors.specialists.base import Answered, Call, Resources, Specialist
 from actors.specialists.findings import Finding, Findings
-from actors.specialists.runbook_rules import (
+from actors.specialists.runbook_weights import (
     alerts_without_runbook,
     counted,
     dead_links,

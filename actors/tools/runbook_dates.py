@@ -46,7 +46,7 @@ _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
 _MONTH_DAY = re.compile(r"([A-Za-z]{3,9})\.?\s+(?:(\d{1,2})(?:st|nd|rd|th)?,?\s+)?(\d{4})(?!\d)")
 _MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES.split(), start=1)}
 _LENGTH = re.compile(
-    r"(\d+(?:\.\d+)?|an?|one|two|three|six|twelve)?\s*(day|week|month|quarter|year|[dwmqy])", re.IGNORECASE
+    r"(?:(\d+(?:\.\d+)?)\s*|\b(an?|one|two|three|six|twelve)\s+|\b)(day|week|month|quarter|year|[dwmqy](?![a-z]))"
 )
 _NUMBERS = {"a": 1.0, "an": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "six": 6.0, "twelve": 12.0}
 _DAYS = {"d": 1.0, "w": 7.0, "m": 30.44, "q": 91.31, "y": 365.25}
@@ -154,6 +154,5 @@ def days_of(text: str) -> float | None:
     match = _LENGTH.search(said)
     if match is None:
         return None
-    number = match[1] or "1"
-    days = (_NUMBERS[number] if number in _NUMBERS else float(number)) * _DAYS[match[2][0]]
+    days = (_NUMBERS[match[2]] if match[2] else float(match[1] or 1)) * _DAYS[match[3][0]]
     return days or None

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from actors.contracts import JsonValue
 from actors.tools.incident_types import Incident, Kind, Severity
-from actors.tools.runbook_match import Cover, Shelf, State, help_for
-from actors.tools.runbook_words import squeezed, tokens
+from actors.tools.runbook_match import Cover, Hit, Shelf, State
+from actors.tools.runbook_pages import Page, Section
+from actors.tools.runbook_words import EFFECTS, ORIGINS, squeezed, tokens
 
-CAUSE_WORDS_MAX = 12
+SENTENCE_WORDS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ def groups_of(incidents: Iterable[Incident], shelf: Shelf, covers: Sequence[Cove
     by_words: dict[frozenset[str], list[Incident]] = {}
     for incident in incidents:
         if incident.kind is Kind.INCIDENT and not incident.caused_by:
-            words = tokens(f"{incident.title} {_short(incident.cause)}") - shelf.ignored
-            by_words.setdefault(words, []).append(incident)
+            by_words.setdefault(_words(incident.title, shelf) | _words(incident.cause, shelf), []).append(incident)
     groups = [_group(words, same, shelf, covers) for words, same in by_words.items()]
     return sorted(groups, key=lambda group: (-len(group.incidents), group.incidents[0].id))
 
@@ -45,9 +45,10 @@ def _group(words: frozenset[str], same: Sequence[Incident], shelf: Shelf, covers
         if cover.state is State.USABLE and len(name) >= 6 and name in said:
             return Group(words, tuple(same), cover.hit.citation if cover.hit else cover.alert.citation, True)
     for own, pages in ((True, shelf.own), (False, shelf.shared)):
-        hit = help_for(words, pages, own=own)
-        if hit is not None:
-            return Group(words, tuple(same), hit.citation, own)
+        for said in (same[-1].title, same[-1].cause):  # what people see first, then what was behind it
+            hit = help_for(_words(said, shelf), pages, own=own)
+            if hit is not None:
+                return Group(words, tuple(same), hit.citation, own)
     return Group(words, tuple(same), "", False)
 
 
@@ -66,14 +67,14 @@ def incidents_json(groups: Sequence[Group], *, rows_max: int) -> dict[str, JsonV
     }
 
 
-def _short(cause: str) -> str:
-    """A cause that is a label or one sentence; an analysis of several says too many words to find a page by."""
-    return cause if len(cause.split()) <= CAUSE_WORDS_MAX else ""
+def _words(said: str, shelf: Shelf) -> frozenset[str]:
+    """The meaning of a title, or of a cause that is one sentence; an analysis has too many words to find a page by."""
+    return tokens(said) - shelf.ignored if len(said.split()) <= SENTENCE_WORDS_MAX else frozenset()
 
 
 def _row(group: Group) -> dict[str, JsonValue]:
     row: dict[str, JsonValue] = {
-        "what": (_short(group.incidents[-1].cause) or group.incidents[-1].title)[:120],
+        "what": (group.incidents[-1].title or group.incidents[-1].cause)[:120],
         "incidents": len(group.incidents),
         "cite": [incident.citation for incident in group.incidents[:2]],
     }
@@ -82,3 +83,29 @@ def _row(group: Group) -> dict[str, JsonValue]:
 
 def _is_severe(incident: Incident) -> bool:
     return incident.severity in (Severity.CRITICAL, Severity.MAJOR)
+
+
+def help_for(words: frozenset[str], pages: Iterable[Page], *, own: bool) -> Hit | None:
+    """The place that speaks of most of an incident's words, in a page's title or in one of its headings."""
+    best: Hit | None = None
+    most = 0
+    for page in pages:
+        if not page.usable or not words & page.topic:
+            continue
+        places = [(tokens(f"{page.stem} {page.title}"), None), *((section.words, section) for section in page.sections)]
+        for said, section in places:
+            common = words & said
+            if len(common) > most and _is_about(common, words, page, section, own):
+                best, most = Hit(page, section, "words"), len(common)
+    return best
+
+
+def _is_about(common: frozenset[str], words: frozenset[str], page: Page, section: Section | None, own: bool) -> bool:
+    """Two of the words are enough when they are a third of all; half of them when they title a runbook; on a runbook of
+    the service's own the origin that they name, or, where they name none, the effect."""
+    if len(common) >= 2:
+        return 3 * len(common) >= len(words)
+    if not page.operational:
+        return False
+    telling = words & ORIGINS or words & EFFECTS
+    return (section is None and 2 * len(common) >= len(words)) or (own and bool(common & telling))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-LINE_CHARACTERS_MAX = 4_000  # a longer line is data, not prose; what follows is not looked at
+LINE_CHARACTERS_MAX = 2_000  # a longer line is data, not prose; what follows is not looked at
 _FRONT_LINES_MAX = 200
 _HEADING = re.compile(r"^ {0,3}(#{1,6}(?=[ \t]|$)|#{2,6}(?=\w))[ \t]*(.*?)[ \t]*#*[ \t]*$")
 _HEADING_ADOC = re.compile(r"^(={1,6})[ \t]+(\S.*?)[ \t]*$")
@@ -62,7 +62,7 @@ def classify(lines: Sequence[str], *, adoc: bool = False) -> Iterator[Line]:
             fence = opened[1]
             yield Line(number, Sort.COMMENT, "")
         else:
-            bare = _TAG.sub(" ", text)
+            bare = _TAG.sub(" ", text) if ">" in text or "}" in text else text
             commented = "<!--" in bare
             below = lines[number] if number < len(lines) else ""
             yield _outside(number, bare.split("<!--")[0], text, below, adoc)

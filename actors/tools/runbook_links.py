@@ -18,7 +18,7 @@ _INLINE = re.compile(
     r"(?<!!)\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?\]\(\s*<?([^()<>\s]+(?:\([^()\s]*\)[^()<>\s]*)?)>?(?:\s[^)]*)?\)"
 )
 _REFERENCE = re.compile(r"^ {0,3}\[(?!\^)[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)")
-_HREF = re.compile(r"<a\b[^>]*\bhref\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_HREF = re.compile(r"<a\b[^<>]*\bhref\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _ADOC = re.compile(r"\b(?:link|xref):([^\s\[]+)\[")
 _ANCHOR = re.compile(
     r"\b(?:name|id)\s*=\s*[\"']?([\w.:-]+)|\{#([\w.:-]+)[^}]*\}|\[\[([\w.:-]+)(?:,[^\]]*)?\]\]|^\s*\[#([\w.:-]+)"

@@ -1,4 +1,4 @@
-"""Which page helps with which alert, and with which kind of incident. Pure."""
+"""Which page helps with which alert. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from actors.tools.runbook_pages import PAGE_SUFFIXES, Page, Section, page_stem
 from actors.tools.runbook_rules import Alert
-from actors.tools.runbook_words import SYMPTOMS, squeezed, tokens
+from actors.tools.runbook_words import squeezed, tokens
 
 NAME_CHARACTERS_MIN = 6  # a shorter alert name occurs in pages by chance
 _INDEX = ("readme", "index")
@@ -118,7 +118,7 @@ def _by_target(target: str, shelf: Shelf) -> Hit | None:
     segments = _segments(target)
     if not segments:
         return None
-    wanted = [squeezed(page_stem(segment)) for segment in segments]
+    wanted = [squeezed(page_stem(re.sub(r"\.html?$", "", segment, flags=re.IGNORECASE))) for segment in segments]
     found = [page for page in shelf.pages if _names(page)[-1] == wanted[-1]]
     if not found and (wanted[-1] in _INDEX or not target.lower().rstrip("/").endswith(PAGE_SUFFIXES)):
         folder = wanted[-2:-1] if wanted[-1] in _INDEX else wanted[-1:]
@@ -198,28 +198,3 @@ def _alike(wanted: frozenset[str], title: frozenset[str]) -> bool:
     if not wanted or not title:
         return False
     return wanted == title or (min(len(wanted), len(title)) >= 2 and (wanted <= title or title <= wanted))
-
-
-def help_for(words: frozenset[str], pages: Iterable[Page], *, own: bool) -> Hit | None:
-    """The place that speaks of most of an incident's words, in a page's title or in one of its headings."""
-    best: Hit | None = None
-    most = 0
-    for page in pages:
-        if not page.usable or not words & page.topic:
-            continue
-        places = [(tokens(f"{page.stem} {page.title}"), None), *((section.words, section) for section in page.sections)]
-        for said, section in places:
-            common = words & said
-            if len(common) > most and _is_about(common, words, page, section, own):
-                best, most = Hit(page, section, "words"), len(common)
-    return best
-
-
-def _is_about(common: frozenset[str], words: frozenset[str], page: Page, section: Section | None, own: bool) -> bool:
-    """Two of the words are enough when they are a third of all; half of them when they title a runbook; the symptom
-    alone on a runbook of the service's own."""
-    if len(common) >= 2:
-        return 3 * len(common) >= len(words)
-    if not page.operational:
-        return False
-    return (section is None and 2 * len(common) >= len(words)) or (own and bool(common & SYMPTOMS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,8 @@ _RUNBOOK_KEY = re.compile(r"run_?book|play_?book|^sop(?:_url)?$", re.IGNORECASE)
 _TITLE_KEYS = ("summary", "title", "message", "description")
 _URL = re.compile(r"https?://[^\s\"'<>)\]]+")
 _INLINE_WORDS_MIN = 8  # an annotation of so many words is the runbook itself, not a name for one
-_RULES_LIKE = re.compile(r"^\s*(?:-\s+)?[\"']?alert[\"']?\s*:\s*\S", re.MULTILINE)
+DEPTH_MAX = 100  # a PrometheusRule in a List in a ConfigMap has 12 levels
+_RULES_LIKE = re.compile(r"(?:^|[\s{,])[\"']?alert[\"']?\s*:\s*\S")
 _QUOTED = re.compile(r"[\"']([^\"']{1,80})[\"']")
 _FIELD = re.compile(r"^\s*(?:-\s+)?[\"']?([\w-]+)[\"']?\s*:\s*(.*?)\s*$")
 
@@ -103,7 +104,7 @@ def parse_rules(path: str, text: str) -> RuleFile:
         gap = ""
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else "no line known"
+        where = f"line {mark.line + 1}" if mark else str(error)[:100]
         found = list(_by_line(text))
         gap = f"{path} does not parse as YAML ({where}); {len(found)} alerts were read from it line by line"
     return RuleFile(tuple(_alert(path, rule) for rule in found), gap)
@@ -111,8 +112,18 @@ def parse_rules(path: str, text: str) -> RuleFile:
 
 def _documents(text: str, offset: int, depth: int = 0) -> Iterator[_Found]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _check_depth(yaml.parse(text, Loader=loader))
     for document in list(yaml.compose_all(text, Loader=loader)):
         yield from _walk(document, offset, depth)
+
+
+def _check_depth(events: Iterable[Any]) -> None:
+    """Raises ValueError for nesting that would exhaust the composer's stack: it recurses, and does not look."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            raise ValueError(f"nested deeper than {DEPTH_MAX} levels")
 
 
 def _walk(document: Any, offset: int, depth: int) -> Iterator[_Found]:

@@ -22,6 +22,7 @@ from actors.tools.runbook_words import squeezed, tokens
 from actors.tools.shared import Shared
 
 FILES_MAX = 5_000  # of one folder; a handbook with more pages is no service's runbook folder
+ALERTS_MAX = 1_000  # of one folder; the largest public sets of rules have some hundreds
 FILE_BYTES_MAX = 1_000_000  # of one file; the longest public runbook pages have 100 kB
 
 
@@ -61,6 +62,13 @@ def folders_of(context: ToolContext) -> tuple[Folder, ...]:
 def folder_of(shared: Shared, base: str, folder: str) -> Folder:
     """One folder, parsed the first time that a session of this host asks for it. Raises SourceError as `folders_of`."""
     return shared.get(("runbooks", base, folder), lambda: _read_folder(base, folder))
+
+
+def text_of(context: ToolContext, path: str) -> str:
+    """A page or rule file as it lies on the disk now. Raises SourceError as `folders_of`."""
+    source = Runbooks.of(context.inputs)
+    assert source is not None, "folders_of refuses before"
+    return read_text(inside(source.base, path))
 
 
 def shelf_of(context: ToolContext, folders: tuple[Folder, ...]) -> Shelf:
@@ -121,8 +129,12 @@ def _read_folder(base: str, folder: str) -> Folder:
             rules = parse_rules(path, text)
             alerts.extend(rules.alerts)
             gaps.extend([rules.gap] if rules.gap else [])
+    if len(alerts) > ALERTS_MAX:
+        gaps.append(f"{folder} defines {len(alerts)} alerts, the first {ALERTS_MAX} were looked at")
     dead, checked, unchecked = _links(base, folder, pages)
-    return Folder(folder, tuple(pages), tuple(alerts), tuple(dead), checked, unchecked, counts, tuple(gaps))
+    return Folder(
+        folder, tuple(pages), tuple(alerts[:ALERTS_MAX]), tuple(dead), checked, unchecked, counts, tuple(gaps)
+    )
 
 
 def _files(base: str, folder: str) -> Iterator[tuple[str, Path]]:

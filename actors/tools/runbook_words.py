@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SUFFIXES = ("ations", "ation", "ings", "ing", "ions", "ion", "ed", "es", "s")
@@ -52,9 +53,11 @@ def _stem(word: str) -> str:
 
 
 _MEANING = {form: row.split()[0] for row in _SAME for word in row.split() for form in (word, _stem(word))}
-SYMPTOMS = frozenset(row.split()[0] for row in _SAME)
+EFFECTS = frozenset(("down", "latency", "error", "crash", "saturation"))  # what users see, whatever is behind it
+ORIGINS = frozenset(row.split()[0] for row in _SAME) - EFFECTS
 
 
+@lru_cache(maxsize=65_536)
 def tokens(text: str) -> frozenset[str]:
     """The words of `text` that carry meaning: camel case split, stemmed, one word per symptom.
 

@@ -11,14 +11,13 @@ from pydantic import Field
 from actors.contracts import JsonValue
 from actors.sources import Incidents, Window
 from actors.tools.base import SourceError, ToolContext, ToolError, tool
-from actors.tools.files import inside, read_text
 from actors.tools.incident_records import in_period, incidents_of
 from actors.tools.runbook_changes import changes_json, missing_changes
 from actors.tools.runbook_incidents import groups_of, incidents_json
 from actors.tools.runbook_lines import split_lines
 from actors.tools.runbook_match import Shelf, covers
 from actors.tools.runbook_reviews import alerts_json, first_lines, stale_json, thin_json, unknown_alerts
-from actors.tools.runbook_shelves import Folder, folders_of, shelf_of
+from actors.tools.runbook_shelves import Folder, folders_of, shelf_of, text_of
 
 GAPS_MAX = 8
 READ_CHARACTERS_MAX = 6_000
@@ -118,8 +117,7 @@ def read_page(
     path = page.removeprefix("runbook:")
     if not any(path in folder.line_counts for folder in folders):
         raise ToolError(f"{page[:200]!r} is no page of this service's folders: take a path from a citation")
-    base = str(context.inputs["runbooks"]["base"])  # type: ignore[index,call-overload]
-    lines = split_lines(read_text(inside(base, path)))
+    lines = split_lines(text_of(context, path))
     shown: list[JsonValue] = []
     room = READ_CHARACTERS_MAX
     for number, text in enumerate(lines[from_line - 1 : from_line - 1 + lines_max], start=from_line):
