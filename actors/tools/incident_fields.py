@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from actors.tools.incident_times import duration_in, is_whole_day, moment
 from actors.tools.incident_types import Incident, Kind, Severity, Status
+from actors.tools.incident_values import LISTED_MAX, Fields, split_names
 from actors.tools.incident_words import BY_ITSELF, PLANNED_TITLE, kind_of, service_in, severity_of, status_of
 
 # Field names of the JSON and CSV exports of the trackers named in incident_types, best first.
@@ -37,8 +37,6 @@ CAUSE = ("root_cause", "rootcause", "cause", "rca", "root_cause_category", "caus
 FAULT = ("fault_type", "fault", "error_type", "trigger")
 CAUSED_BY = ("caused_by", "caused_by_service", "caused_by_services", "root_cause_service", "upstream")
 ORIGIN = (*CAUSED_BY, "upstream_service", "origin", "origin_service", "culprit", "responsible_service")
-WRAPPERS = ("fields", "attributes", "incident")  # Jira, JSON:API, webhooks
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 FLAGS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.DISMISSED, ("duplicate", "false_positive", "false_alarm", "dismissed")),
     (Kind.PLANNED, ("planned", "scheduled", "maintenance", "is_planned", "is_maintenance", "drill", "is_test")),
@@ -51,38 +49,8 @@ DURATION = re.compile(
 UNIT_S = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 TEXT_CHARACTERS_MAX = 20_000  # of one record's body; enough to compare causes
 TITLE_CHARACTERS_MAX = 300
-LISTED_MAX = 100
 SLIP_FACTOR = 5.0  # office hours against the clock make 24 / 8 = 3; a wrong day or month makes more
 ALERT_SECONDS_MAX = 3_600.0  # a signal that stayed for an hour was no flapping alert
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """A record's values under normalised names: `startedAt`, `Started At` and `started-at` are `started_at`."""
-
-    values: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Fields:
-        named = {_snake(str(name)): value for name, value in record.items()}
-        for wrapper in WRAPPERS:
-            inner = named.get(wrapper)
-            if isinstance(inner, Mapping):
-                named = {_snake(str(name)): value for name, value in inner.items()} | named
-        return cls(named)
-
-    def present(self, names: Iterable[str]) -> Iterator[Any]:
-        return (self.values[name] for name in names if self.values.get(name) not in (None, "", [], {}))
-
-    def text(self, names: Iterable[str]) -> str:
-        return next((found for value in self.present(names) for found in texts(value)), "")
-
-    def texts(self, names: Iterable[str]) -> tuple[str, ...]:
-        found = (text for value in self.present(names) for text in texts(value))
-        return tuple(dict.fromkeys(found))[:LISTED_MAX]
-
-    def first_time(self, names: Iterable[str]) -> Any:
-        return next((value for value in self.present(names) if moment(value) is not None), None)
 
 
 def incident_of(record: Mapping[str, Any], *, id: str = "", where: str = "") -> Incident | None:
@@ -150,42 +118,6 @@ def _kind_of_record(incident: Incident, stated: Kind | None) -> Kind:
     return Kind.ALERT if by_itself and not hurt else Kind.INCIDENT
 
 
-def texts(value: Any) -> Iterator[str]:
-    """The texts of a value: itself, its items, or the one that names it when it is an object."""
-    if isinstance(value, bool) or value is None:
-        return
-    if isinstance(value, str):
-        cleaned = clean(value)
-        if cleaned:
-            yield cleaned
-    elif isinstance(value, int):
-        yield str(value) if abs(value) < 10**18 else ""
-    elif isinstance(value, float):
-        yield f"{value:g}" if value != int(value) else str(int(value))
-    elif isinstance(value, Mapping):
-        named = {_snake(str(name)): item for name, item in value.items()}
-        for name in ("service", "name", "title", "summary", "value", "id", "description", "text"):
-            if isinstance(named.get(name), str | int):
-                yield from texts(named[name])
-                return
-    elif isinstance(value, list | tuple):
-        for item in value[:LISTED_MAX]:
-            if not isinstance(item, list | tuple):
-                yield from texts(item)
-
-
-def clean(text: str) -> str:
-    """Text that every encoder takes: no lone surrogates, no control characters but line ends."""
-    if text.isprintable():
-        return text.strip()
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    return _CONTROL.sub("", whole).strip()
-
-
-def split_names(text: str) -> tuple[str, ...]:
-    return tuple(name for part in re.split(r"[,;\n]", text) if (name := part.strip()))
-
-
 def _names(fields: Fields, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(service for text in fields.texts(names) for service in split_names(text)))[:LISTED_MAX]
 
@@ -240,9 +172,3 @@ def _amount(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-@lru_cache(maxsize=4_096)  # a tracker has few names and many records
-def _snake(name: str) -> str:
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")

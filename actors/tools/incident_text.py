@@ -54,6 +54,7 @@ LABELS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 STARTS, ENDS = ("began", "detected", "declared"), ("ended", "repaired")
 VALUE_CHARACTERS_MAX = 400
+LINE_CHARACTERS_MAX = 4_000
 _LABEL = re.compile(
     r"^(?P<label>[A-Za-z][A-Za-z /_()-]{1,38}?)"
     r"\s*(?:[:|=–—]|\s-\s|(?=\s\d{4}[-/.]\d|\s\d{1,2}:\d{2}\b)|$)\s*(?P<value>.*)$"
@@ -104,7 +105,7 @@ def headed(text: str) -> Iterator[tuple[int, str, str]]:
 
 def plain(text: str) -> str:
     """A line without its Markdown: bullets, emphasis, table bars, links."""
-    bare = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    bare = re.sub(r"!?\[([^\[\]]{0,300})\]\([^()]{0,2000}\)", r"\1", text[:LINE_CHARACTERS_MAX])
     bare = re.sub(r"^[\s>#|+*-]+|[*`]+|(?<!\w)__?|__?(?!\w)", "", bare)
     return re.sub(r"\s+", " ", bare).strip(" |")
 

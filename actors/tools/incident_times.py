@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 EARLIEST_S = 0.0  # 1970; a number below is no time
 LATEST_S = 7_258_118_400.0  # 2200-01-01
+TEXT_CHARACTERS_MAX = 200  # a longer text is none that is meant as a time
 _MILLISECONDS_FROM = 1e11  # as seconds that is the year 5138, as milliseconds 1973
 _DAY = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -42,7 +43,7 @@ def moment(value: object) -> float | None:
         return _within(datetime.combine(value, time(), UTC).timestamp())
     if isinstance(value, int | float):
         return _number(value)
-    return _text(value.strip()) if isinstance(value, str) else None
+    return _text(value.strip()[:TEXT_CHARACTERS_MAX]) if isinstance(value, str) else None
 
 
 def is_whole_day(value: object) -> bool:
@@ -67,6 +68,7 @@ def moment_in(text: str, *, day_of_s: float | None = None) -> float | None:
 
 def duration_in(text: str) -> float | None:
     """A duration as people write it (`1d 6h 40m`, `35 minutes`, `PT2H`) in seconds; None when there is none."""
+    text = text[:TEXT_CHARACTERS_MAX]
     iso = _ISO_DURATION.match(text.strip())
     if iso and any(iso.groups()):
         return sum(float(amount) * _SECONDS[unit] for unit, amount in iso.groupdict().items() if amount)

@@ -222,6 +222,16 @@ def test_a_broken_line_is_named_by_file_and_number(line: str, what: str) -> None
         list(incidents_in_lines(text, "shop/incidents.jsonl"))
 
 
+def test_numbers_that_are_none_are_left_out() -> None:
+    """JSON of many writers has NaN and Infinity, and numbers longer than any id."""
+    text = '{"id": "A-1", "title": NaN, "severity": Infinity, "duration_minutes": -Infinity, "started_at": NaN}'
+
+    (incident,) = incidents_in_lines(text, "f")
+
+    assert (incident.title, incident.services, incident.severity) == ("", (), Severity.UNKNOWN)
+    assert (incident.started_at_s, incident.duration_s) == (None, None)
+
+
 def test_text_of_a_record_can_always_be_sent_on() -> None:
     """Lone surrogates and control characters would break encoders, logs or terminals further up."""
     (incident,) = incidents_in_lines('{"id": "A\\u0000-1", "title": "bad \\ud800 \\u001b[31m title\u2028two"}\r\n', "f")

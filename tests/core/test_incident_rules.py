@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -339,6 +340,18 @@ def test_the_analyst_asks_first_and_answers_then() -> None:
     assert isinstance(answer, Findings)
     assert any("find_recurrence failed: broke" in gap for gap in answer.gaps)
     assert isinstance(analyse({}, [Answered(call, error="broke") for call in cast(list[Call], calls)]), Findings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bands"),
+    [("incident_prone", PRONE), ("slow_restore", SLOW), ("recurring_cause", RECURRING), ("worsening_trend", TREND)],
+)
+def test_the_page_states_the_bands_that_the_rules_use(kind: str, bands: Bands) -> None:
+    """Whoever asks where a severity comes from reads the page, not the code."""
+    page = Path(__file__).parents[2] / "docs/specialists/incidents.md"
+    row = next(line for line in page.read_text().splitlines() if line.startswith(f"| `{kind}`"))
+
+    assert [float(cell) for cell in row.split("|")[3:7] if cell.strip()] == [start for start, _ in bands]
 
 
 def test_the_specialist_is_small_and_says_what_tools_return() -> None:
