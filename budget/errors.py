@@ -11,6 +11,7 @@ MusterError                    the caller is wrong; said before anything is spen
 ├── TaskError                  a task or a specialist that breaks its contract
 ├── ManifestError              the input of a job: file, line, entity and field
 ├── SettingsError              an option, variable or configuration key
+├── AllFailedError             no task of a plan was answered; carries the report
 └── RunDirectoryError          a run directory that is in use, foreign, or not writable
 
 What goes wrong inside a sub-agent is no error of this tree: it becomes a `Failure`, a value.
@@ -65,3 +66,14 @@ class SettingsError(MusterError):
 
 class RunDirectoryError(MusterError):
     """A run directory that is in use, foreign, incomplete or not writable."""
+
+
+class AllFailedError(MusterError):
+    """No task of a plan was answered. `report` tells each failure, and what it cost."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message, report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return str(self.args[0])

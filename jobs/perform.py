@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -72,8 +72,12 @@ def perform(request: Request) -> Performed:
     plan = request.job.plan(
         request.source, question=request.question, batch_id=batch_id, settings=request.settings, now_s=began_s
     )
+    settings = request.settings
+    if settings.tokens_max is None:  # what the runs may spend together, so that a report can say "of how much"
+        settings = replace(settings, tokens_max=max(1, plan.runs_total) * settings.tokens_per_run)
+    request = replace(request, settings=settings)
     directory = RunDirectory.create(
-        request.run_dir, manifest=_manifest(request, plan, batch_id, began_s), durable=request.settings.durable
+        request.run_dir, manifest=_manifest(request, plan, batch_id, began_s), durable=settings.durable
     )
     try:
         return _in_directory(request, plan, batch_id, directory)

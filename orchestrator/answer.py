@@ -10,6 +10,7 @@ from orchestrator.groups import by_cause
 from orchestrator.scoring import Verdict
 
 NAMES_MAX = 5
+CAUSE_SERVICES_MIN = 3  # a cause that two services share is no headline
 
 
 def answer(standings: Sequence[Standing]) -> str:
@@ -22,7 +23,7 @@ def answer(standings: Sequence[Standing]) -> str:
     if verdicts[Verdict.WATCH]:
         parts.append(f"{verdicts[Verdict.WATCH]} should be watched.")
     shared = next(iter(by_cause(standings)), None)
-    if shared is not None:
+    if shared is not None and len(shared.services) >= CAUSE_SERVICES_MIN:
         parts.append(f"The widest common cause is {shared.name}, in {_count(len(shared.services), 'service')}.")
     parts.append(_well(verdicts[Verdict.HEALTHY], verdicts[Verdict.UNKNOWN]))
     return " ".join(parts)

@@ -40,12 +40,11 @@ def _start(settings: Settings) -> None:
             address="local",
             namespace=NAMESPACE,
             include_dashboard=settings.dashboard,
-            logging_level=logging.WARNING,
-            log_to_driver=True,
+            logging_level=logging.ERROR,  # each start warns how its cluster authenticates: nobody here can act on it
         )
         return
     try:
-        ray.init(address=settings.address, namespace=NAMESPACE, logging_level=logging.WARNING)
+        ray.init(address=settings.address, namespace=NAMESPACE, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"no Ray cluster answers at --address {settings.address!r}: {reason}") from None

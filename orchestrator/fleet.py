@@ -37,7 +37,6 @@ async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[Ray
             yield RayFleet(actor), budget
         finally:
             await budget.aclose()
-            ray.kill(actor)
 
 
 @dataclass(slots=True)

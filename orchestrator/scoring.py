@@ -70,10 +70,13 @@ def imputed_points(read: Mapping[str, Sequence[float]]) -> dict[str, float]:
 def verdict(*, total: float, evidence: float, sources_read: int) -> Verdict:
     """`total` is the score that ranks, imputed sources included; `evidence` the score without them.
 
-    Blame needs evidence: what was imputed never makes a service need work.
+    Blame needs evidence, so nothing that was imputed counts against a service. Health needs it too: a service is
+    healthy when it would be so even with the middling source that it may have where nothing was read.
     """
     if evidence >= NEEDS_WORK_MIN:
         return Verdict.NEEDS_WORK
-    if sources_read < SOURCES_READ_MIN:
+    if evidence >= WATCH_MIN:
+        return Verdict.WATCH
+    if sources_read < SOURCES_READ_MIN or total >= WATCH_MIN:
         return Verdict.UNKNOWN
-    return Verdict.WATCH if total >= WATCH_MIN else Verdict.HEALTHY
+    return Verdict.HEALTHY

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from actors.contracts import JsonValue
+from actors.contracts import JsonValue, Task
 from actors.models.base import Effort
 from actors.tools.base import Tool, ToolContext
 from budget.errors import TaskError
@@ -69,6 +69,33 @@ class Specialist:
     output_tokens_max: int = 4096  # of one reply; a router needs 50
     analyst: Analyst | None = None
     check_citations: CitationCheck | None = None
+
+    def task(
+        self,
+        id: str,
+        objective: str,
+        *,
+        run_id: str = "",
+        inputs: Mapping[str, JsonValue] | None = None,
+        tokens_max: int = 50_000,
+        deadline_s: float = 30.0,
+        turns_max: int = 12,
+        required: bool = True,
+    ) -> Task:
+        """A task for this specialist, under its own schema. `id` is unique in its batch, and its idempotency key."""
+        return Task(
+            id=id,
+            run_id=run_id or id,
+            agent=self.name,
+            objective=objective,
+            output_schema=self.output.__name__,
+            tokens_max=tokens_max,
+            deadline_s=deadline_s,
+            turns_max=turns_max,
+            idempotency_key=id,
+            inputs=inputs or {},
+            required=required,
+        )
 
     def __post_init__(self) -> None:
         if not self.name or not self.prompt:

@@ -1,0 +1,217 @@
+"""The interface for programmers: specialists, tools and models from outside the packages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from actors import (
+    Answered,
+    Call,
+    Effect,
+    ModelReply,
+    ModelRequest,
+    Reason,
+    ScriptedModel,
+    Specialist,
+    ToolContext,
+    ToolResult,
+    Usage,
+    tool,
+)
+from actors.contracts import JsonValue
+from actors.models.scripted import calls, says
+from budget.errors import AllFailedError, TaskError
+from orchestrator import Settings, dispatch
+
+LOCAL = Settings(mode="local", model="scripted")
+
+
+class Count(BaseModel):
+    words: int
+
+
+@tool
+async def count_words(text: str) -> int:
+    """How many words a text has."""
+    return len(text.split())
+
+
+def rules(inputs: Mapping[str, JsonValue], answered: Sequence[Answered]) -> Sequence[Call] | BaseModel:
+    if not answered:
+        return [Call("count_words", {"text": inputs["text"]})]
+    return Count.model_validate({"words": answered[0].content})
+
+
+COUNTER = Specialist(
+    name="counter",
+    purpose="Counts words.",
+    prompt="Count the words with your tool.",
+    output=Count,
+    tools=(count_words,),
+    analyst=rules,
+)
+
+
+def plan(*texts: str) -> list:  # type: ignore[type-arg]
+    return [COUNTER.task(f"text-{n}", "How many words?", inputs={"text": text}) for n, text in enumerate(texts)]
+
+
+def two_turns(request: ModelRequest) -> ModelReply:
+    """Calls the tool once, then answers."""
+    last = request.messages[-1].blocks[0]
+    if isinstance(last, ToolResult):
+        return says('{"words": 2}', usage=Usage(300, 20))
+    return calls("count_words", text="one two", usage=Usage(200, 10))
+
+
+def test_a_specialist_from_outside_answers_a_plan_by_its_own_rules() -> None:
+    """No change of the core: a specialist, a tool and a plan are enough."""
+    report = dispatch(plan("one two", "one two three"), specialists=[COUNTER], settings=LOCAL)
+
+    assert [result.output for result in report.results] == [{"words": 2}, {"words": 3}]
+    assert report.failures == []
+    assert report.spent_tokens == sum(result.work.spent_tokens for result in report.results) > 0
+    assert report.synthesis.startswith("synthesis from 2/2 sub-agents")
+
+
+def test_a_custom_model_drives_the_tools_through_the_same_loop() -> None:
+    """What the model says it used is what is counted."""
+    report = dispatch(plan("a", "b", "c"), specialists=[COUNTER], model=ScriptedModel(two_turns), settings=LOCAL)
+
+    assert len(report.results) == 3
+    assert report.spent_tokens == 3 * 530
+    assert {result.work.tool_calls for result in report.results} == {1}
+
+
+def test_one_failing_sub_agent_leaves_its_siblings_and_is_a_row_with_its_reason() -> None:
+    """Failures are values: unknown agents, refusals of the schema and broken tools each have their row."""
+
+    def script(request: ModelRequest) -> ModelReply:
+        return says("not json") if "text-1" in str(request.messages) else two_turns(request)
+
+    tasks = [*plan("ok"), COUNTER.task("bad", "say text-1")]
+    stranger = Specialist(name="stranger", purpose="None.", prompt="None.", output=Count)
+    tasks.append(stranger.task("unknown", "who?"))
+
+    report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=LOCAL)
+
+    assert [result.task_id for result in report.results] == ["text-0"]
+    assert {failure.task_id: failure.reason for failure in report.failures} == {
+        "bad": Reason.INVALID_OUTPUT,
+        "unknown": Reason.NO_SUCH_AGENT,
+    }
+    assert report.outcomes.num_rows == 3
+    assert "1/3" in report.synthesis
+    assert "degraded: 2" in report.synthesis
+
+
+def test_when_all_fail_the_error_carries_the_report() -> None:
+    """A meaningless empty answer is no answer."""
+    with pytest.raises(AllFailedError) as caught:
+        dispatch(plan("a"), specialists=[COUNTER], model=ScriptedModel(lambda _: says("no")), settings=LOCAL)
+
+    assert caught.value.report.failures[0].reason is Reason.INVALID_OUTPUT  # type: ignore[attr-defined]
+
+
+def test_a_sub_agent_that_hangs_ends_at_its_deadline_and_the_others_answer() -> None:
+    """The slow one is a timeout whose spend is booked at its worst case; siblings are unharmed."""
+
+    async def script(request: ModelRequest) -> ModelReply:
+        if "hang" in str(request.messages):
+            await asyncio.Event().wait()
+        return two_turns(request)
+
+    tasks = [*plan("a", "b"), COUNTER.task("slow", "hang", deadline_s=0.2)]
+
+    report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=LOCAL)
+
+    (failure,) = report.failures
+    assert failure.reason is Reason.TIMEOUT
+    assert failure.work.usage == Usage()
+    assert 0 < failure.work.spent_tokens <= 50_000
+    assert len(report.results) == 2
+
+
+def test_what_would_pass_the_ceiling_is_skipped_and_named() -> None:
+    """With skip nothing waits: what does not fit now is a budget_skip."""
+    settings = Settings(mode="local", model="scripted", tokens_max=60_000, on_exhausted="skip")
+
+    report = dispatch(plan("a", "b"), specialists=[COUNTER], model=ScriptedModel(two_turns), settings=settings)
+
+    assert [failure.reason for failure in report.failures] == [Reason.BUDGET_SKIP]
+    assert "60" in report.failures[0].message
+    assert report.spent_tokens <= 60_000
+
+
+def test_with_wait_all_of_a_plan_is_answered_within_the_ceiling() -> None:
+    """Refunds let the next one in: the ceiling is used, not wasted."""
+    settings = Settings(mode="local", model="scripted", tokens_max=60_000, sessions_max=50)
+
+    report = dispatch(plan(*"abcdefgh"), specialists=[COUNTER], model=ScriptedModel(two_turns), settings=settings)
+
+    assert (len(report.results), report.spent_tokens) == (8, 8 * 530)
+
+
+def test_never_more_sub_agents_are_at_work_than_allowed() -> None:
+    """The gauge never passes the limit, whatever the size of the plan."""
+    at_work, peak = 0, 0
+
+    async def script(request: ModelRequest) -> ModelReply:
+        nonlocal at_work, peak
+        at_work += 1
+        peak = max(peak, at_work)
+        await asyncio.sleep(0.001)
+        at_work -= 1
+        return two_turns(request)
+
+    settings = Settings(mode="local", model="scripted", sessions_max=4)
+    dispatch(plan(*"abcdefghijklmnopqrst"), specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
+
+    assert peak == 4
+
+
+def test_a_tool_that_acts_on_the_world_is_not_run_without_a_grant() -> None:
+    """Sub-agents recommend; acting needs somebody's word."""
+    done: list[str] = []
+
+    @tool(effect=Effect.ACT)
+    async def restart(context: ToolContext, service: str) -> str:
+        """Restart a service."""
+        done.append(context.idempotency_key)
+        return service
+
+    def script(request: ModelRequest) -> ModelReply:
+        last = request.messages[-1].blocks[0]
+        if isinstance(last, ToolResult):
+            assert last.is_error
+            return says('{"words": 0}')
+        return calls("restart", service="cart")
+
+    operator = Specialist(name="operator", purpose="Runs.", prompt="Run.", output=Count, tools=(restart,))
+
+    report = dispatch(
+        [operator.task("t", "restart it")], specialists=[operator], model=ScriptedModel(script), settings=LOCAL
+    )
+
+    assert len(report.results) == 1
+    assert done == []
+
+
+def test_an_id_used_twice_is_refused_before_anything_runs() -> None:
+    """One row per task needs one id per task."""
+    with pytest.raises(TaskError, match="'text-0' is used twice"):
+        dispatch([*plan("a"), *plan("b")], specialists=[COUNTER], settings=LOCAL)
+
+
+def test_the_run_directory_keeps_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
+    """The table in the report is the one on disk."""
+    report = dispatch(plan("a", "b"), specialists=[COUNTER], settings=LOCAL, run_dir=tmp_path / "run")
+
+    assert (tmp_path / "run" / "manifest.json").is_file()
+    assert sorted(report.outcomes.column("task_id").to_pylist()) == ["text-0", "text-1"]
+    assert list((tmp_path / "run" / "outcomes").glob("*.arrow"))
