@@ -14,8 +14,9 @@ from actors.specialists.findings import Finding, Severity
 from actors.tools.chance import share_at_least
 from actors.tools.change_files import HotFile
 from actors.tools.change_incidents import BeforeIncidents
-from actors.tools.change_rework import Rework, Undone
+from actors.tools.change_rework import Rework
 from actors.tools.change_summary import Summary
+from actors.tools.change_undone import Undone
 
 CITED_MAX = 12  # as many as a finding may have
 UNTESTED = "changes reach users before they are known to work"

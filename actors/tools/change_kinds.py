@@ -107,6 +107,7 @@ _HOTFIX = re.compile(
     r"|\broll(?:ed|ing)?[- ]?back (?:to|of|the|from)\b",
     re.IGNORECASE,
 )
+_HOTFIX_BRANCH = re.compile(r"\bhot-?fix(?:es)?[/_-]", re.IGNORECASE)
 _FIX_PREFIX = re.compile(r"^\W*(?:bug)?fix(?:\(([^)]*)\))?!?:", re.IGNORECASE)
 _FIX = re.compile(
     r"\b(?:fix(?:es|ed|ing)?|bug(?:s|fix)?|regressions?|crash(?:es|ed|ing)?|broken|panics?|deadlocks?|leak(?:s|ing)?)\b",
@@ -138,6 +139,11 @@ def _purpose(message: str) -> Purpose:
     if prefix or _FIX.search(subject):
         return Purpose.CHANGE if _NO_FIX.search(subject) else Purpose.FIX
     return Purpose.CHANGE
+
+
+def brings_hotfix(commit: Commit) -> bool:
+    """Whether it merges a branch that is named as a hotfix."""
+    return len(commit.parents) > 1 and bool(_HOTFIX_BRANCH.search(commit.subject))
 
 
 def reverted_id(commit: Commit) -> str:

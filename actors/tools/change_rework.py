@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,27 +16,14 @@ from actors.tools.change_kinds import (
     by_people,
     file_kind,
     purpose,
-    reverted_id,
-    reverted_subject,
     substantive,
 )
 from actors.tools.change_summary import in_window
-from actors.tools.commits import Commit, History, between, shown, stamp
+from actors.tools.change_undone import Undone, entry, hotfixes, is_late, landed, reverts
+from actors.tools.commits import Commit, History, between
 
 HOUR_S = 3_600.0
-QUICK_REVERT_S = 14 * 86_400.0  # what is taken back after more than two sprints was retired, not broken
 LISTED_MAX = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """One commit that undoes or mends another. `of` and `hours` are empty where the other one is not known."""
-
-    citation: str
-    at: str
-    subject: str
-    of: str = ""
-    hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,82 +75,30 @@ def rework(commits: Sequence[Commit], history: History, window: Window, *, withi
     """`commits` are the service's, newest first; `history` is the repository's, to find what was reverted."""
     live = [commit for commit in commits if substantive(commit)]
     recent, past = in_window(live, window), between(live, window.past_start_s, window.start_s)
-    found = _Reverted(history)
-    reverts = [undone for undone in found.all_of(recent) if not _is_late(undone)]
+    quick = [undone for undone in reverts(recent, history) if not is_late(undone)]
     pairs, fixed_soon = _fixed_soon(live, recent, window, within_hours)
-    hours = [undone.hours for undone in reverts if undone.hours is not None]
+    hours = [undone.hours for undone in quick if undone.hours is not None]
     return Rework(
-        window=_counts(recent, found),
-        before=_counts(past, found) if history.since_s <= window.past_start_s else None,
+        window=_counts(recent, history),
+        before=_counts(past, history) if history.since_s <= window.past_start_s else None,
         median_hours_to_revert=round(median(hours), 1) if hours else None,
         fixed_soon=fixed_soon,
-        reverts=tuple(reverts[:LISTED_MAX]),
-        hotfixes=tuple(_entry(commit) for commit in _landed(recent, Purpose.HOTFIX)[:LISTED_MAX]),
-        fixed=tuple(_entry(fix, change) for fix, change in pairs[:LISTED_MAX]),
+        reverts=tuple(quick[:LISTED_MAX]),
+        hotfixes=tuple(entry(commit) for commit in hotfixes(recent, history)[:LISTED_MAX]),
+        fixed=tuple(entry(fix, change) for fix, change in pairs[:LISTED_MAX]),
     )
 
 
-class _Reverted:
-    """Finds the commit that a revert names: by its id, or by the latest earlier one with the quoted subject."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._by_subject: dict[str, list[Commit]] = defaultdict(list)
-        for commit in history.commits:
-            self._by_subject[_plain(commit.subject)].append(commit)
-
-    def all_of(self, commits: Sequence[Commit]) -> list[Undone]:
-        """The reverts among `commits`, in their order."""
-        return [undone for commit in _landed(commits, Purpose.REVERT) if (undone := self.undone(commit))]
-
-    def undone(self, commit: Commit) -> Undone | None:
-        """The revert that `commit` is, or None when it took back what had not landed before it."""
-        id, subject = reverted_id(commit), reverted_subject(commit)
-        named = self._by_subject.get(_plain(subject), ()) if subject else ()
-        earlier = (found for found in named if found.at_s <= commit.at_s and found.sha != commit.sha)
-        target = (self._history.find(id) if id else None) or next(earlier, None)
-        if target is None:  # an id that is not found is of before the history read: taken back late
-            return _entry(commit, hours=(commit.at_s - self._history.since_s) / HOUR_S if id else None)
-        return None if target.landing == commit.landing else _entry(commit, target)
-
-
-def _plain(subject: str) -> str:
-    """A subject without the pull request's number that code hosts put behind it."""
-    return re.sub(r"(?:\s*\(#\d+\))+$", "", subject.strip())
-
-
-def _is_late(undone: Undone) -> bool:
-    return undone.hours is not None and undone.hours * HOUR_S > QUICK_REVERT_S
-
-
-def _entry(commit: Commit, other: Commit | None = None, *, hours: float | None = None) -> Undone:
-    if other is not None:
-        hours = max(0.0, commit.at_s - other.at_s) / HOUR_S
-    of = other.citation if other else ""
-    return Undone(
-        commit.citation, stamp(commit.at_s), shown(commit.subject), of, None if hours is None else round(hours, 1)
-    )
-
-
-def _landed(commits: Iterable[Commit], wanted: Purpose) -> list[Commit]:
-    """Those for `wanted`, one of each group that landed together (the newest)."""
-    found: dict[str, Commit] = {}
-    for commit in commits:
-        if purpose(commit) is wanted:
-            found.setdefault(commit.landing, commit)
-    return list(found.values())
-
-
-def _counts(commits: Sequence[Commit], found: _Reverted) -> Counts:
-    undone = found.all_of(commits)
-    late = sum(map(_is_late, undone))
+def _counts(commits: Sequence[Commit], history: History) -> Counts:
+    undone = reverts(commits, history)
+    late = sum(map(is_late, undone))
     return Counts(
         changes=len(by_people(commits)),
         reverts=len(undone) - late,
         late_reverts=late,
-        relands=len(_landed(commits, Purpose.RELAND)),
-        hotfixes=len(_landed(commits, Purpose.HOTFIX)),
-        fixes=len(_landed(commits, Purpose.FIX)),
+        relands=len(landed(commits, Purpose.RELAND)),
+        hotfixes=len(hotfixes(commits, history)),
+        fixes=len(landed(commits, Purpose.FIX)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,12 +72,14 @@ class History:
         default_factory=dict, init=False, compare=False, repr=False
     )
     _paths: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
+    _by_subject: dict[str, list[Commit]] = field(default_factory=dict, init=False, compare=False, repr=False)
     _by_sha: list[Commit] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ordered = sorted(self.commits, key=lambda commit: (-commit.at_s, commit.sha))
         object.__setattr__(self, "commits", tuple(ordered))
         for place, commit in enumerate(ordered):
+            self._by_subject.setdefault(_plain(commit.subject), []).append(commit)
             for change in commit.files:
                 for path in {change.path, change.moved_from or change.path}:
                     self._touched.setdefault(path, []).append((place, change))
@@ -106,6 +109,10 @@ class History:
         found = [commit for commit in self._by_sha[place : place + 2] if commit.sha.startswith(sha)]
         return found[0] if len(found) == 1 else None
 
+    def with_subject(self, subject: str) -> Sequence[Commit]:
+        """The commits with this subject, newest first; the pull request's number behind it does not matter."""
+        return self._by_subject.get(_plain(subject), ())
+
     def _below(self, wanted: str) -> Iterator[str]:
         if wanted in self._touched:
             yield wanted
@@ -114,6 +121,11 @@ class History:
             if not self._paths[place].startswith(folder):
                 return
             yield self._paths[place]
+
+
+def _plain(subject: str) -> str:
+    """A subject without the pull request's number that code hosts put behind it."""
+    return re.sub(r"(?:\s*\(#\d+\))+$", "", subject.strip())
 
 
 def shown(text: str, *, characters_max: int = 90) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from actors.tools.change_files import hot_files
 from actors.tools.change_incidents import BeforeIncidents, before_incidents
 from actors.tools.change_rework import Rework, rework
 from actors.tools.change_summary import summarize
-from actors.tools.commits import Commit
+from actors.tools.commits import Commit, FileChange
 from support.commits import DAY_S, HOUR_S, NOW_S, WINDOW, a_commit, a_history
 
 
@@ -87,6 +88,17 @@ def test_reverts_that_landed_together_count_once() -> None:
     found = rework_of(*(a_commit(f"Revert part {n}", 2 + n / 10, **landing) for n in range(4)))
 
     assert found.window.reverts == 1
+
+
+def test_what_a_hotfix_branch_brought_is_one_hotfix_whatever_its_commits_say() -> None:
+    """Whoever works with hotfix branches says so in the branch's name, not in the commits."""
+    merge = a_commit("Merge branch 'hotfix/1.2.3' into 'main'", 2, parents=("a", "b"))
+    brought = {"landing": merge.sha, "landed_at_s": merge.at_s}
+
+    found = rework_of(a_commit("Guard the header", 2.2, **brought), a_commit("Bump it", 2.1, **brought), merge)
+
+    assert found.window.hotfixes == 1
+    assert [entry.subject for entry in found.hotfixes] == ["Bump it"]
 
 
 def test_documents_and_pipelines_are_not_reworked() -> None:
@@ -168,18 +180,13 @@ def test_no_name_and_no_address_leaves_the_tools() -> None:
 
 
 def test_a_file_keeps_its_changes_when_it_is_renamed() -> None:
-    moved = a_commit("Move it", 2)
-    moved = Commit(**{**_fields(moved), "files": (moved.files[0].__class__("new.py", 0, 0, "app.py"),)})
+    moved = replace(a_commit("Move it", 2), files=(FileChange("new.py", 0, 0, "app.py"),))
     history = a_history(a_commit("Fix it", 1, "new.py"), moved, a_commit("Add it", 3), a_commit("Add docs", 3, "x.md"))
 
     found = hot_files(history.commits, WINDOW)
 
     assert [(file.path, file.changes, file.repairs, file.lines) for file in found.files] == [("new.py", 3, 1, 6)]
     assert found.document_changes == 1
-
-
-def _fields(commit: Commit) -> dict[str, object]:
-    return {name: getattr(commit, name) for name in commit.__dataclass_fields__}
 
 
 def followed(commits: Sequence[Commit], *incident_days_ago: float, hours: float = 24.0) -> BeforeIncidents:
