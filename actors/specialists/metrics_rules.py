@@ -22,6 +22,7 @@ CITATIONS_MAX = 6
 ONE_OFF_SHARE, OFTEN_SHARE = 3e-5, 3e-2  # of the time with data: four minutes in 90 days; 40 minutes a day
 EXHAUSTED = 0.9  # of a resource
 ERROR_BUDGET = 0.001  # what 99.9 % leaves
+ALSO_DOWN = 0.3
 FLAPS_MIN, FLAP_MINUTES_MAX = 5, 30.0
 
 
@@ -96,7 +97,9 @@ def _episodes(episodes: Json) -> list[Weighed]:
     covered = max(float(episodes.get("minutes_with_data") or 0.0), 1.0)
     own = [one for one in every if one["role"] == "cause"]
     rarity = _rarity(sum(one["minutes"] + 1 for one in own) / covered)
-    points = [(_burst_points(one) * rarity, one) for one in own]
+    down = [one for one in (episodes.get("outages") or {}).get("longest", []) if one["role"] == "cause"]
+    repeated = 1 - math.exp(-len(own) / 2)
+    points = [(_burst_points(one) * rarity * repeated * (ALSO_DOWN if _meets(one, down) else 1.0), one) for one in own]
     points.sort(key=lambda pair: (-pair[0], pair[1]["start"]))
     found = [
         _weighed(p, kind=_kind(one), claim=_burst_claim(one), citations=one["citations"])
@@ -137,6 +140,11 @@ def _burst_points(one: Json) -> float:
     length = min(max((one["minutes"] + 1) / 5, 0.6) ** 0.2, 2.5)
     exhausted = any(what["unit"] == "share" and what["peak"] >= EXHAUSTED for what in one["what"])
     return float(8 * sure * length * (1.0 if one["felt_by_callers"] else 0.9 if exhausted else 0.6))
+
+
+def _meets(one: Json, outages: Sequence[Json]) -> bool:
+    """Whether an outage lies in a burst's time: then most of it is counted already."""
+    return any(one["start"][:16] <= down["end"][:16] and down["start"][:16] <= one["end"][:16] for down in outages)
 
 
 def _rarity(share: float) -> float:

@@ -82,15 +82,15 @@ def sense(indicator: Indicator) -> Sense | None:
     return None
 
 
-def residuals(indicator: Indicator, how: Sense) -> tuple[Floats, Floats]:
+def residuals(indicator: Indicator, how: Sense, step_at_s: float | None = None) -> tuple[Floats, Floats]:
     """How far each value is from its normal level, in natural-log units; and that level in the indicator's unit.
 
-    The level follows the hour of the day where there are three days of data, and moves slowly: medians over a quarter
-    of each unbroken stretch, but at least three hours and at most a day.
+    Before and after a step the levels are taken apart. The level follows the hour of the day where there are three days
+    of data, and moves slowly: medians over a quarter of each unbroken stretch, at least three hours and at most a day.
     """
     logs = np.log(np.maximum(indicator.values, 0.0) + how.floor)
     level = np.empty_like(logs)
-    for part in segments(indicator.times):
+    for part in segments(indicator.times, step_at_s):
         times, here = indicator.times[part], logs[part]
         daily = daily_profile(times, here)
         block_s = float(np.clip((times[-1] - times[0]) / 4, 3 * HOUR_S, DAY_S))
@@ -98,12 +98,15 @@ def residuals(indicator: Indicator, how: Sense) -> tuple[Floats, Floats]:
     return logs - level, np.exp(level) - how.floor
 
 
-def episodes(indicator: Indicator, start_s: float) -> list[Episode]:
-    """The indicator's episodes since `start_s`, in order of time. None for irregular or very short series."""
+def episodes(indicator: Indicator, start_s: float, step_at_s: float | None = None) -> list[Episode]:
+    """The indicator's episodes since `start_s`, in order of time. None for irregular or very short series.
+
+    `step_at_s` is when its level changed for good, if it did: that is no episode.
+    """
     how = sense(indicator)
     if how is None or indicator.times.size < SAMPLES_MIN or not is_regular(indicator.times):
         return []
-    away, level = residuals(indicator, how)
+    away, level = residuals(indicator, how, step_at_s)
     if how.falling:
         away = -away
     _, sigma = median_and_sigma(away)

@@ -110,11 +110,11 @@ def _gauges(family: str, members: list[Series], meant: Meaning) -> Iterable[Indi
 
 def _gauge(family: str, detail: str, times: Floats, values: Floats, meant: Meaning, cited: Series) -> Indicator:
     factor, unit = meant.factor, meant.unit
-    if meant.inverted and unit != "share":  # a success rate says only by its values whether it is of 1 or of 100
+    if meant.shared and unit != "share":  # a success rate says only by its values whether it is of 1 or of 100
         factor, unit = (0.01 if values.max() > 1.5 else 1.0), "share"
     values = values * factor
     if meant.inverted:
-        values = np.clip(1.0 - values, 0.0, 1.0)
+        values, detail = np.clip(1.0 - values, 0.0, 1.0), f"{detail} not met".strip()
     if meant.signal is Signal.LATENCY:
         kept = values > 0  # a probe that failed reports no time at all
         times, values = times[kept], values[kept]

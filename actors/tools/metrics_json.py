@@ -103,7 +103,13 @@ def outages_json(seen: Availability, around: Surroundings) -> JsonValue:
         "watched_minutes": round(seen.watched_minutes, 1),
         "down_now": any(outage.open for outage in seen.outages),
         "longest": [
-            {"start": iso(o.start_s), "minutes": round(o.minutes, 1), **_blamed(cause), "citation": o.citation}
+            {
+                "start": iso(o.start_s),
+                "end": iso(o.end_s),
+                "minutes": round(o.minutes, 1),
+                **_blamed(cause),
+                "citation": o.citation,
+            }
             for o, cause in longest
         ],
         "citation": seen.citation,

@@ -22,8 +22,6 @@ _KEY = re.compile(rb"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
 _UNESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 
-Samples = tuple[list[bytes], list[bytes]]  # values and times, as written
-
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
@@ -60,15 +58,16 @@ def parse_exposition(text: bytes, name: str) -> Exposition:
     """OpenMetrics text with a time (in seconds) on every sample, ended by `# EOF`."""
     found, families = _scan(text, name)
     series = []
-    for key, (values, times) in found.items():
+    for key, pairs in found.items():
         metric, labels = _parsed_key(key)
         try:
-            arrays = np.array(list(map(float, times))), np.array(list(map(float, values)))
+            numbers = np.array(list(map(float, b" ".join(pairs).split())))
+            values, times = numbers.reshape(len(pairs), 2).T
         except ValueError:
-            raise _bad_number(text, name) from None
-        if arrays[0].size and np.nanmax(arrays[0]) > SECONDS_MAX:
-            raise SourceError(f"{name}: {metric} has a time of {times[0].decode()}; OpenMetrics counts seconds")
-        series.append(Series(metric, labels, *cleaned(*arrays)))
+            raise _bad_pair(text, key, name) from None
+        if times.size and np.nanmax(times) > SECONDS_MAX:
+            raise SourceError(f"{name}: {metric} has a time of {np.nanmax(times):.0f}; OpenMetrics counts seconds")
+        series.append(Series(metric, labels, *cleaned(times, values)))
     postings: dict[tuple[str, str], list[int]] = {}
     for at, one in enumerate(series):
         for pair in (("__name__", one.name), *one.labels.items()):
@@ -76,41 +75,39 @@ def parse_exposition(text: bytes, name: str) -> Exposition:
     return Exposition(tuple(series), families, postings)
 
 
-def _scan(text: bytes, name: str) -> tuple[dict[bytes, Samples], dict[str, Family]]:
-    """Samples by series and families by name. One plain loop: it sees every line of every file."""
-    found: dict[bytes, Samples] = {}
+def _scan(text: bytes, name: str) -> tuple[dict[bytes, list[bytes]], dict[str, Family]]:
+    """`value time` of each sample by series, and families by name. One plain loop: it sees every line of every file."""
+    found: dict[bytes, list[bytes]] = {}
     families: dict[str, Family] = {}
     ended = False
     for number, line in enumerate(text.split(b"\n"), 1):
-        parts = line.rsplit(b" ", 2)
-        samples = found.get(parts[0]) if len(parts) == 3 else None
-        if samples is None:
-            if not line.strip():
-                continue
+        key, _, pair = line.rpartition(b"} ")
+        if key in found:
+            found[key].append(pair)
+        elif line.strip():
             if ended:
                 raise SourceError(f"{name} line {number}: text after # EOF")
             if line[:1] == b"#":
                 ended = _note(line, families)
-                continue
-            parts = _sample(line, name, number)
-            samples = found.setdefault(parts[0], ([], []))
-        samples[0].append(parts[1])
-        samples[1].append(parts[2])
+            else:
+                key, pair = _sample(line, name, number)
+                found.setdefault(key, []).append(pair)
     if not ended:
-        raise SourceError(f"{name} line {number}: does not end in '# EOF'; it was cut off, or is no OpenMetrics text")
+        lines = text.rstrip().count(b"\n") + 1
+        raise SourceError(f"{name} line {lines}: does not end in '# EOF'; it was cut off, or is no OpenMetrics text")
     return found, families
 
 
-def _sample(line: bytes, name: str, number: int) -> list[bytes]:
-    """Key, value and time of a line whose series is new (or that carries an exemplar)."""
-    parts = line.rstrip(b"\r").split(b" # ", 1)[0].rsplit(b" ", 2)
-    if len(parts) == 2 or (len(parts) == 3 and _KEY.fullmatch(parts[0]) is None and _is_number(parts[2])):
+def _sample(line: bytes, name: str, number: int) -> tuple[bytes, bytes]:
+    """A sample's series (without its closing brace) and its `value time`; of a line that is not known by its start."""
+    parts = line.split(b" # ", 1)[0].rsplit(b" ", 2)
+    if len(parts) == 3 and _is_key(parts[0]) and _is_number(parts[1]) and _is_number(parts[2]):
+        return parts[0].removesuffix(b"}"), parts[1] + b" " + parts[2]
+    if _is_key(line.rsplit(b" ", 1)[0]):
         raise SourceError(f"{name} line {number}: {_shown(line)} has no time; the audit needs history")
-    if len(parts) != 3 or not _is_key(parts[0]) or not _is_number(parts[1]) or not _is_number(parts[2]):
-        raise SourceError(
-            f'{name} line {number}: {_shown(line)} is no sample; expected name{{label="value"}} 1.5 1700000000'
-        )
-    return parts
+    raise SourceError(
+        f'{name} line {number}: {_shown(line)} is no sample; expected name{{label="value"}} 1.5 1700000000'
+    )
 
 
 def _note(line: bytes, families: dict[str, Family]) -> bool:
@@ -135,13 +132,13 @@ def _is_key(key: bytes) -> bool:
 
 
 def _parsed_key(key: bytes) -> tuple[str, dict[str, str]]:
-    whole = _KEY.fullmatch(key)
-    assert whole is not None, "only checked keys are kept"
-    body = (whole.group(2) or b"").decode("utf-8", "replace")
+    """Name and labels of a key as `_sample` gives it."""
+    name, _, rest = key.partition(b"{")
+    body = rest.decode("utf-8", "replace")
     labels = {
         label: re.sub(r"\\(.)", _unescape, value) if "\\" in value else value for label, value in _LABEL.findall(body)
     }
-    return whole.group(1).decode(), labels
+    return name.decode(), labels
 
 
 def _unescape(found: re.Match[str]) -> str:
@@ -156,13 +153,13 @@ def _is_number(text: bytes) -> bool:
     return True
 
 
-def _bad_number(text: bytes, name: str) -> SourceError:
-    """The first line whose value or time is no number: looked for only when there is one."""
+def _bad_pair(text: bytes, key: bytes, name: str) -> SourceError:
+    """The first line of a series that is not a value and a time: looked for only when there is one."""
     for number, line in enumerate(text.split(b"\n"), 1):
-        parts = line.rsplit(b" ", 2)
-        if line[:1] != b"#" and len(parts) == 3 and not (_is_number(parts[1]) and _is_number(parts[2])):
-            return SourceError(f"{name} line {number}: {_shown(line)} has a value or time that is no number")
-    return SourceError(f"{name}: a value or time is no number")
+        start, _, pair = line.rpartition(b"} ")
+        if start == key and not (len(pair.split()) == 2 and all(map(_is_number, pair.split()))):
+            return SourceError(f"{name} line {number}: {_shown(line)} is not a value and a time in seconds")
+    return SourceError(f"{name}: a sample of {_shown(key)} is not a value and a time in seconds")
 
 
 def _shown(line: bytes) -> str:

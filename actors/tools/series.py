@@ -101,10 +101,11 @@ def gaps(times: Floats, start_s: float, end_s: float) -> list[tuple[float, float
     return [(float(edges[at]), float(edges[at + 1])) for at in wide]
 
 
-def segments(times: Floats) -> list[slice]:
-    """Stretches of a series that no gap of more than six hours (and of 60 intervals) interrupts."""
+def segments(times: Floats, cut_s: float | None = None) -> list[slice]:
+    """Stretches of a series that no gap of more than six hours (and of 60 intervals) interrupts, cut at `cut_s` too."""
     wide = np.flatnonzero(np.diff(times) > max(60 * interval_s(times), 6 * HOUR_S)) + 1
-    edges = [0, *wide.tolist(), times.size]
+    cut = [] if cut_s is None else [int(np.searchsorted(times, cut_s))]
+    edges = sorted({0, *wide.tolist(), *cut, times.size})
     return [slice(first, last) for first, last in pairwise(edges) if last > first]
 
 
@@ -114,6 +115,17 @@ def median_and_sigma(values: Floats) -> tuple[float, float]:
     return middle, MAD_TO_SIGMA * float(np.median(np.abs(values - middle)))
 
 
+def grouped_medians(groups: Places, values: Floats, count: int) -> Floats:
+    """The median of the values of each group 0..count-1; NaN for an empty one."""
+    order = np.lexsort((values, groups))
+    ordered = values[order]
+    edges = np.searchsorted(groups[order], np.arange(count + 1))
+    sizes = np.diff(edges)
+    low = np.minimum(edges[:-1] + np.maximum(sizes - 1, 0) // 2, values.size - 1)
+    high = np.minimum(edges[:-1] + sizes // 2, values.size - 1)
+    return np.where(sizes > 0, (ordered[low] + ordered[high]) / 2, np.nan)
+
+
 def daily_profile(times: Floats, values: Floats) -> Floats:
     """What the hour of the day adds to each value: zeros when there are fewer than three days of it.
 
@@ -121,25 +133,21 @@ def daily_profile(times: Floats, values: Floats) -> Floats:
     """
     if times.size < 72 or times[-1] - times[0] < 3 * DAY_S:
         return np.zeros_like(values)
-    hours = ((times % DAY_S) // HOUR_S).astype(np.int64)
-    order = np.argsort(hours, kind="stable")
-    edges = np.searchsorted(hours[order], np.arange(25))
-    ordered = values[order]
-    medians = np.array([np.median(ordered[a:b]) if b > a else np.nan for a, b in pairwise(edges)])
-    medians -= np.nanmedian(medians)
-    profile: Floats = np.nan_to_num(medians, nan=0.0)[hours]
+    hours: Places = ((times % DAY_S) // HOUR_S).astype(np.int64)
+    medians = grouped_medians(hours, values, 24)
+    profile: Floats = np.nan_to_num(medians - np.nanmedian(medians), nan=0.0)[hours]
     return profile
 
 
 def block_medians(times: Floats, values: Floats, block_s: float) -> tuple[Floats, Floats]:
-    """Median time and value of each block of `block_s` seconds that has samples, in order."""
+    """Middle time and median value of each block of `block_s` seconds that has samples, in order."""
     if times.size == 0:
         return times, values
     blocks = ((times - times[0]) // block_s).astype(np.int64)
     edges = np.append(np.flatnonzero(np.diff(blocks, prepend=-1)), times.size)
-    pairs = list(pairwise(edges))
-    middle = np.array([np.median(values[a:b]) for a, b in pairs])
-    return np.array([(times[a] + times[b - 1]) / 2 for a, b in pairs]), middle
+    groups: Places = np.repeat(np.arange(edges.size - 1), np.diff(edges))
+    middle: Floats = (times[edges[:-1]] + times[edges[1:] - 1]) / 2
+    return middle, grouped_medians(groups, values, edges.size - 1)
 
 
 def moving_level(times: Floats, values: Floats, block_s: float) -> Floats:

@@ -15,6 +15,7 @@ from actors.tools.series import (
     DAY_S,
     HOUR_S,
     MAD_TO_SIGMA,
+    Flags,
     Floats,
     block_medians,
     covered_s,
@@ -64,7 +65,8 @@ def change(indicator: Indicator, window: Window) -> Change | None:
     step = _step(indicator, how, times, logs, window)
     trend = _trend(indicator, how, times, logs, window)
     if step and trend:  # the one that leaves less unexplained
-        return trend if _line_error(times, logs) < _step_error(times, logs, step.at_s) else step
+        late = times >= window.start_s
+        return trend if _line_error(times, logs, late) < _step_error(times, logs, step.at_s) else step
     return step or trend
 
 
@@ -101,7 +103,19 @@ def _step(indicator: Indicator, how: Sense, times: Floats, logs: Floats, window:
     if abs(growth) < STEP_GROWTH_MIN * how.doublings_min or abs(after - before) < 3 * rest:
         return None
     certainty = _certainty(indicator, float(ordered))
-    return _made(indicator, how, "step", float(times[split]), before, after, certainty)
+    at_s = _refined(
+        indicator, how, float(times[max(split - 2, 0)]), float(times[min(split + 1, size - 1)]), before, after
+    )
+    return _made(indicator, how, "step", at_s, before, after, certainty)
+
+
+def _refined(indicator: Indicator, how: Sense, first_s: float, last_s: float, before: float, after: float) -> float:
+    """The sample in a short time with which the level changed: the split that leaves least unexplained."""
+    first, last = np.searchsorted(indicator.times, (first_s, last_s))
+    logs = np.log(np.maximum(indicator.values[first : last + 1], 0.0) + how.floor)
+    early, late = np.abs(logs - before), np.abs(logs - after)
+    unexplained = np.concatenate(([0.0], np.cumsum(early)[:-1])) + np.cumsum(late[::-1])[::-1]
+    return float(indicator.times[first + int(np.argmin(unexplained))])
 
 
 def _trend(indicator: Indicator, how: Sense, times: Floats, logs: Floats, window: Window) -> Change | None:
@@ -127,12 +141,13 @@ def _made(
 ) -> Change:
     earlier = max(at_s - 1.0, float(indicator.times[0])) if kind == "step" else at_s
     later = float(indicator.times[-1])
+    most = float(indicator.values.max())  # a line must not run beyond what was ever seen
     return Change(
         subject=indicator.subject,
         kind=kind,
         at_s=at_s,
         before=max(math.exp(before) - how.floor, 0.0),
-        after=max(math.exp(after) - how.floor, 0.0),
+        after=min(max(math.exp(after) - how.floor, 0.0), most),
         growth=(after - before) / math.log(2),
         certainty=certainty,
         agreeing=1,
@@ -151,10 +166,14 @@ def _width(times: Floats) -> float:
 
 
 def _step_error(times: Floats, logs: Floats, at_s: float) -> float:
+    """What two levels leave unexplained."""
     late = times >= at_s
     return sum(float(np.abs(part - np.median(part)).sum()) for part in (logs[late], logs[~late]) if part.size)
 
 
-def _line_error(times: Floats, logs: Floats) -> float:
-    slope, middle = np.polyfit(times - times[0], logs, 1)
-    return float(np.abs(logs - middle - slope * (times - times[0])).sum())
+def _line_error(times: Floats, logs: Floats, late: Flags) -> float:
+    """What a level before the window and a line over it leave unexplained."""
+    slope, middle = np.polyfit(times[late] - times[-1], logs[late], 1)
+    line = float(np.abs(logs[late] - middle - slope * (times[late] - times[-1])).sum())
+    early = logs[~late]
+    return line + (float(np.abs(early - np.median(early)).sum()) if early.size else 0.0)

@@ -35,6 +35,7 @@ class Meaning:
     """`kind` is counter, gauge, histogram, summary. `factor` brings values to seconds or to a share of 1.
 
     `inverted`: the values are a share of success, so errors are 1 minus them. `unit`: seconds, share, or the metric's.
+    `shared`: a share by its name, of 1 or of 100 by its values.
     """
 
     signal: Signal
@@ -43,6 +44,7 @@ class Meaning:
     unit: str = ""
     factor: float = 1.0
     inverted: bool = False
+    shared: bool = False
 
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
@@ -71,7 +73,8 @@ def meaning(name: str, family: Family, labels: Mapping[str, str], own: frozenset
     inverted = bool(
         signal is Signal.ERRORS and bag & (vocabulary.SUCCESS | {"availability"}) and not bag & vocabulary.ERRORS
     )
-    return Meaning(signal, _scope(words, labels, own), kind, unit, factor, inverted)
+    shared = inverted or bool(signal is Signal.SATURATION and bag & {"utilization", "utilisation", "saturation"})
+    return Meaning(signal, _scope(words, labels, own), kind, unit, factor, inverted, shared)
 
 
 def other_party(labels: Mapping[str, str], own: frozenset[str]) -> str:
@@ -145,9 +148,10 @@ def _from_help(help_text: str, unit: str, kind: str) -> Signal:
 
 def _unit(bag: frozenset[str], family: Family) -> tuple[str, float]:
     said = family.unit.lower()
+    told = family.help.lower()
     if bag & vocabulary.SHARES or said in vocabulary.SHARES:
         return "share", 0.01
-    if bag & vocabulary.RATIOS or said in vocabulary.RATIOS:
+    if bag & vocabulary.RATIOS or said in vocabulary.RATIOS or re.search(r"\b0 (to|and|-) 1\b", told):
         return "share", 1.0
     if "per" in bag or {"cpu"} & bag:  # requests_per_second is no time, cpu_seconds_total no duration
         return said, 1.0

@@ -74,8 +74,10 @@ def view(found: SeriesSet, window: Window, selector: str = "") -> View:
     useful = [one for one in every if one not in unwired]
     pace_s = float(np.median([interval_s(one.times) for one in useful])) if useful else 60.0
     callers = frozenset(one.subject.caller for one in useful if one.subject.caller)
-    excursions = [episode for one in useful for episode in episodes(one, window.start_s)]
-    changes = [made for one in useful if (made := change(one, window)) is not None]
+    changed = [(one, change(one, window)) for one in useful]
+    steps = [(one, made.at_s if made and made.kind == "step" else None) for one, made in changed]
+    excursions = [episode for one, at_s in steps for episode in episodes(one, window.start_s, at_s)]
+    changes = [made for _, made in changed if made is not None]
     probes = [one for one in useful if one.subject.signal is Signal.AVAILABILITY]
     times = _all_times(every)
     traffic, lulls = course(useful, window.start_s) or (None, ())
