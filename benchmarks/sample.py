@@ -113,7 +113,7 @@ def main() -> None:
 
 def _table(found: Mapping[str, Any]) -> str:
     lines = [f"{key:<24}{found[key]}" for key in found if key not in ("mean_rank", "by_seed")]
-    return "\n".join([*lines, *(f"  rank of {kind:<24}{rank}" for kind, rank in found["mean_rank"].items())])
+    return "\n".join([*lines, *(f"  rank of {kind:<31} {rank}" for kind, rank in found["mean_rank"].items())])
 
 
 if __name__ == "__main__":

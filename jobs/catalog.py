@@ -34,7 +34,7 @@ class Service:
 class Catalog:
     """A manifest that holds together. Services in the order written; `skipped` counts entities of other kinds.
 
-    `fingerprint` is the SHA-256 of the manifest's bytes.
+    `fingerprint` is the SHA-256 of the manifest's text.
     """
 
     file: str

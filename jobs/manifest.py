@@ -7,7 +7,8 @@ from pathlib import Path
 
 from budget.errors import ManifestError
 from jobs.catalog import Catalog
-from jobs.entities import Problem, read_catalog
+from jobs.entities import read_catalog
+from jobs.entity import Problem
 
 BYTES_MAX = 256 * 1024 * 1024  # 5,000 services take about 6 MB
 PROBLEMS_SHOWN_MAX = 20

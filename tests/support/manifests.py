@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jobs.catalog import Catalog
-from jobs.entities import Problem, read_catalog
+from jobs.entities import read_catalog
+from jobs.entity import Problem
 
 NOW_S = 1_790_000_000.0  # 2026-09-21
 BASE = "/estate"
