@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.contracts import JsonValue
-from actors.specialists import AUDIT_SPECIALISTS
 from actors.specialists.base import Specialist
+from actors.specialists.registry import AUDIT_SPECIALISTS
 from budget import Limit
 from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
 from jobs.catalog import Catalog

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actors.assembly import ModelFactory
-from actors.models.anthropic import AnthropicConfig
 from actors.models.base import ModelClient
 from actors.models.key import KEY_VARIABLE
 from actors.models.offline import OFFLINE, OfflineModel
 from actors.specialists.base import Specialist
 from budget import Price, load_prices
+
+if TYPE_CHECKING:
+    from actors.models.anthropic import AnthropicConfig
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 
@@ -47,6 +50,8 @@ def choose_model(
     price = known.required(name) if priced else known.price_of(name)
     if name == OFFLINE:
         return ModelChoice(name=name, factory=_offline, price=price)
+    from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
+
     config = AnthropicConfig.of_environment(environment, base_url=base_url, key_file=key_file or None)
     config.client(environment)  # a missing key is the caller's mistake now, not each host's later
     return ModelChoice(name=name, factory=partial(_anthropic, config), price=price)
