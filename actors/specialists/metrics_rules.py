@@ -22,7 +22,7 @@ CITATIONS_MAX = 6
 ONE_OFF_SHARE, OFTEN_SHARE = 3e-5, 3e-2  # of the time with data: four minutes in 90 days; 40 minutes a day
 EXHAUSTED = 0.9  # of a resource
 ERROR_BUDGET = 0.001  # what 99.9 % leaves
-ALSO_DOWN = 0.3
+ALSO_DOWN, SAID_TWICE = 0.3, 0.3  # of what another finding has counted already
 FLAPS_MIN, FLAP_MINUTES_MAX = 5, 30.0
 
 
@@ -173,13 +173,14 @@ def _burst_claim(one: Json) -> str:
 
 def _changes(compared: Json) -> list[Weighed]:
     """Steps and trends in the bad direction: by how far, and how sure."""
-    found = []
+    found: list[Weighed] = []
     for one in compared.get("changes", []):
         rule = _change_rule(one)
         if rule is None:
             continue
         kind, points = rule
         points *= one["certainty"] * (1 + 0.05 * (min(one["agreeing_series"], 4) - 1))
+        points *= SAID_TWICE if any(known.kind == kind for _, known in found) else 1.0
         verb = "stepped" if one["kind"] == "step" else "drifted"
         when = "at" if one["kind"] == "step" else "since"
         claim = (
@@ -208,10 +209,10 @@ def _change_rule(one: Json) -> tuple[str, float] | None:
         case "errors" if grown > 0:
             return ("error_rate_step" if step else "error_rate_creep"), 6 + 14 * much
         case "latency" if grown > 0:
-            return ("latency_step" if step else "latency_creep"), 10 + 26 * much
+            return ("latency_step" if step else "latency_creep"), 9 + 14 * much
         case "saturation" if grown > 0 and one["unit"] == "share":
             full = min(max((float(one["after"]) - 0.5) / 0.4, 0.0), 1.0)  # nothing below half, all at 90 %
-            return "saturation", (2 + 32 * full) * (0.5 if one["scope"] == "of its machine" else 1.0)
+            return "saturation", (2 + 20 * full) * (0.5 if one["scope"] == "of its machine" else 1.0)
         case "saturation" if grown > 0.8:
             return "resource_growth", 4 + 10 * much
         case "traffic" if grown < -1.5:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ SAMPLES_MIN = 40  # fewer tell no normal band
 SIGMAS_MIN = 5.0
 SIGMA_FLOOR = 0.05  # 5 %: a series that hardly ever moves is not allowed to make a burst of a trifle
 SAMPLES_ALONE_MIN = 3  # how long an indicator that nobody confirms must stay outside
+RESOLUTION_SLACK = 0.3  # doublings beyond the buckets of a histogram
 BRIEF_MAX = 5
 WIDENINGS_MAX = 8
 EPISODES_MAX = 400
@@ -72,7 +73,8 @@ def sense(indicator: Indicator) -> Sense | None:
     """How to look at an indicator, or None for one whose bursts say nothing."""
     known = SENSES.get((indicator.subject.signal, indicator.subject.unit))
     if known is not None:
-        return known
+        coarse = indicator.resolution + RESOLUTION_SLACK if indicator.resolution else 0.0
+        return replace(known, doublings_min=max(known.doublings_min, coarse))
     middle = float(np.median(np.abs(indicator.values)))
     floor = max(RELATIVE_FLOOR * middle, 1e-9)
     if indicator.subject.signal is Signal.TRAFFIC:

@@ -10,7 +10,8 @@ from actors.tools.bursts import SAMPLES_ALONE_MIN, Episode
 from actors.tools.flow import Starvation
 from actors.tools.signals import Scope, Signal
 
-SLACK_S = 90.0  # clocks and scrapes of two services are apart by so much
+SLACK_S = 90.0  # clocks of two services are apart by so much, or by one and a half of their sampling intervals
+WEIGHT_MIN = 0.5  # of an event's own size that a dependency's trouble must have, to explain it
 DOUBLINGS_CAP = 6.0
 TESTIFYING = frozenset({Signal.LATENCY, Signal.ERRORS, Signal.SATURATION})
 
@@ -35,6 +36,11 @@ class Event:
     strength: Mapping[Evidence, float]  # doublings, the largest per kind of evidence
     callers: frozenset[str] = frozenset()
     other_callers: frozenset[str] = frozenset()
+    slack_s: float = SLACK_S
+
+    @property
+    def size(self) -> float:
+        return max(self.strength.values(), default=0.0)
 
     @property
     def minutes(self) -> float:
@@ -53,7 +59,13 @@ class Event:
         )
 
     def overlaps(self, other: Event) -> bool:
-        return self.start_s <= other.end_s + SLACK_S and other.start_s <= self.end_s + SLACK_S
+        slack_s = max(self.slack_s, other.slack_s)
+        return self.start_s <= other.end_s + slack_s and other.start_s <= self.end_s + slack_s
+
+    def may_explain(self, other: Event) -> bool:
+        """Whether it began no later than `other`, was there with it, and is not small beside it."""
+        slack_s = 2 * max(self.slack_s, other.slack_s)
+        return self.overlaps(other) and self.start_s <= other.start_s + slack_s and self.size >= WEIGHT_MIN * other.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ def events(found: Iterable[Episode], callers: frozenset[str], interval_s: float)
     made = []
     for group in _overlapping(testimony, slack_s=max(1.5 * interval_s, 1.0)):
         if _believed(group):
-            made.append(_event(group, ordered, callers))
+            made.append(replace(_event(group, ordered, callers), slack_s=max(SLACK_S, 1.5 * interval_s)))
     return made
 
 
@@ -112,12 +124,12 @@ def blame(
     What only one caller measured, while that caller's own resources moved, is the caller's doing.
     `dependents` come with what their labels call them.
     """
-    troubled = [(name, other) for name, theirs in dependencies.items() for other in theirs if other.overlaps(event)]
+    troubled = [(name, other) for name, theirs in dependencies.items() for other in theirs if other.may_explain(event)]
     guilty = [(name, other) for name, other in troubled if not _is_view_of(other, own)]
     if guilty:
         name, worst = max(guilty, key=lambda pair: (_weight(pair[1]), pair[0]))
         stopped = event.strength.get(Evidence.PASSING, 0.0)
-        if event.resource < worst.resource or not (event.resource or stopped > max(worst.strength.values())):
+        if event.resource < worst.resource or not (event.resource or stopped > worst.size):
             return Blame(name, _reason(event, worst))
     if set(event.strength) == {Evidence.CALLER}:
         for name, (names, theirs) in dependents.items():
@@ -135,7 +147,7 @@ def blame(
 def _reason(event: Event, worst: Event) -> str:
     when = "began earlier" if worst.start_s < event.start_s else "at the same time"
     what = "its own resources moved" if worst.resource else "it was slow or failing itself"
-    return f"{what} ({when}, {max(worst.strength.values()):.1f} doublings)"
+    return f"{what} ({when}, {worst.size:.1f} doublings)"
 
 
 def _is_view_of(other: Event, own: frozenset[str]) -> bool:
@@ -144,7 +156,7 @@ def _is_view_of(other: Event, own: frozenset[str]) -> bool:
 
 
 def _weight(event: Event) -> tuple[float, float]:
-    return event.resource, max(event.strength.values(), default=0.0)
+    return event.resource, event.size
 
 
 def _testifies(episode: Episode) -> bool:

@@ -19,6 +19,8 @@ from actors.tools.signals import Scope, Signal
 
 FALL_MIN = 1.0  # doublings: to less than half
 SIGMAS_MIN = 5.0
+LOAD_MIN = 0.5  # the part of a resource's rise that traffic must have risen by, to explain it
+LOAD_RISE_MIN = 0.5  # doublings of traffic
 LULLS_MAX = 100
 
 
@@ -74,6 +76,13 @@ def course(every: Sequence[Indicator], start_s: float) -> tuple[Course, tuple[Lu
     inside = times >= start_s
     kept = Course(times[inside].astype(np.float32).astype(np.float64), together[inside].astype(np.float32))
     return kept, tuple(found[:LULLS_MAX])
+
+
+def is_load(own: Course, episode: Episode) -> bool:
+    """Whether a resource was used more because more was asked of the service: no trouble, as long as it can."""
+    if episode.subject.signal is not Signal.SATURATION:
+        return False
+    return own.between(episode.start_s, episode.end_s) >= max(LOAD_MIN * episode.doublings, LOAD_RISE_MIN)
 
 
 def starved(

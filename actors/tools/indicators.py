@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from actors.tools import vocabulary
 from actors.tools.series import Family, Flags, Floats, Places, Series, SeriesSet, interval_s
 from actors.tools.signals import Meaning, Scope, Signal, base_name, meaning, other_party
 
-QUANTILES = (0.5, 0.99)
+TAIL = (0.99,)
+QUANTILES = (0.5, 0.99)  # where there is no sum to take the mean from
 SERIES_APART_MAX = 12  # of one metric; more are averaged, as for a service with many pods
 OBSERVATIONS_PER_BIN = 20  # below this a quantile of a bin is noise
 BINS_MAX = 20_000
@@ -41,12 +43,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Indicator:
-    """One quantity over time. `cited` is the raw series behind it: a citation can name the times of its samples."""
+    """One quantity over time. `cited` is the raw series behind it: a citation can name the times of its samples.
+
+    `resolution` is how coarse a histogram's buckets are at the usual value, in doublings: less may be no change.
+    """
 
     subject: Subject
     times: Floats
     values: Floats
     cited: Series
+    resolution: float = 0.0
 
     def citation(self, at_s: float) -> str:
         """The raw sample at `at_s` or just before it (the first one, when there is none before), as a citation."""
@@ -82,8 +88,8 @@ def _of_family(family: str, members: list[Series], meant: Meaning) -> Iterable[I
         s for s in members if not s.name.endswith(("_bucket", "_sum", "_count")) or meant.kind in ("gauge", "counter")
     ]
     if buckets:
-        yield from _quantiles(family, buckets, meant)
-    elif sums and counts and not plain:
+        yield from _quantiles(family, buckets, meant, TAIL if sums and counts else QUANTILES)
+    if sums and counts and (buckets or not plain):
         yield from _means(family, sums, counts, meant)
     if counts and meant.kind != "counter" and meant.signal is Signal.LATENCY:
         yield from _counted(family, counts, replace(meant, signal=Signal.TRAFFIC, unit="per second"))
@@ -137,7 +143,7 @@ def _counted(family: str, members: list[Series], meant: Meaning) -> Iterable[Ind
     yield Indicator(_subject(family, "rate", meant), times, rate, _longest(members))
 
 
-def _quantiles(family: str, buckets: list[Series], meant: Meaning) -> Iterable[Indicator]:
+def _quantiles(family: str, buckets: list[Series], meant: Meaning, quantiles: tuple[float, ...]) -> Iterable[Indicator]:
     """Quantiles over time of a histogram, over all its series together."""
     bounds = sorted({bound for s in buckets if not math.isnan(bound := _bound(s.labels["le"]))})
     if len(bounds) < 2 or not math.isinf(bounds[-1]):
@@ -157,9 +163,19 @@ def _quantiles(family: str, buckets: list[Series], meant: Meaning) -> Iterable[I
     filled = counted[-1] > 0
     times = start_s + step_s * (np.arange(counted.shape[1])[filled] + 1)
     cited = _longest(by_bound[bounds[-1]])
-    for quantile in QUANTILES:
-        values = _histogram_quantile(np.array(bounds), counted[:, filled], quantile) * meant.factor
-        yield Indicator(_subject(family, f"p{quantile * 100:g}", meant), times, values, cited)
+    for quantile in quantiles:
+        values = _histogram_quantile(np.array(bounds), counted[:, filled], quantile)
+        coarse = _resolution(bounds, float(np.median(values))) if values.size else 0.0
+        yield Indicator(
+            _subject(family, f"p{quantile * 100:g}", meant), times, values * meant.factor, cited, resolution=coarse
+        )
+
+
+def _resolution(bounds: Sequence[float], value: float) -> float:
+    """How far the bucket of a value reaches, or the next one, in doublings: within it a quantile is a guess."""
+    place = int(np.searchsorted(bounds, value))
+    around = [bound for bound in bounds[max(place - 1, 0) : place + 2] if 0 < bound < math.inf]
+    return max((math.log2(high / low) for low, high in pairwise(around)), default=0.0)
 
 
 def _histogram_quantile(bounds: Floats, cumulative: Floats, quantile: float) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from actors.sources import Window
 from actors.tools.bursts import episodes
 from actors.tools.events import Event, events
-from actors.tools.flow import Course, Lull, course
+from actors.tools.flow import Course, Lull, course, is_load
 from actors.tools.indicators import Indicator, Subject, indicators
 from actors.tools.outages import Availability, availability
 from actors.tools.series import Floats, SeriesSet, covered_s, gaps, interval_s
@@ -76,11 +76,12 @@ def view(found: SeriesSet, window: Window, selector: str = "") -> View:
     callers = frozenset(one.subject.caller for one in useful if one.subject.caller)
     changed = [(one, change(one, window)) for one in useful]
     steps = [(one, made.at_s if made and made.kind == "step" else None) for one, made in changed]
+    traffic, lulls = course(useful, window.start_s) or (None, ())
     excursions = [episode for one, at_s in steps for episode in episodes(one, window.start_s, at_s)]
+    excursions = [episode for episode in excursions if not (traffic and is_load(traffic, episode))]
     changes = [made for _, made in changed if made is not None]
     probes = [one for one in useful if one.subject.signal is Signal.AVAILABILITY]
     times = _all_times(every)
-    traffic, lulls = course(useful, window.start_s) or (None, ())
     return View(
         names=own,
         levels=tuple(_level(one, window) for one in useful[:LISTED_MAX]),
