@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from actors.contracts import JsonValue
 from actors.models.base import ModelError
@@ -18,6 +18,7 @@ from actors.tools.change_files import HotFiles
 from actors.tools.change_incidents import BeforeIncidents
 from actors.tools.change_rework import Rework
 from actors.tools.change_summary import Summary
+from actors.tools.code_changes import records
 
 INCIDENT_HOURS = (6.0, 24.0)  # a bad change shows at once, or by the next day's peak
 BOTS_SHARE, DOCUMENTS_SHARE, CODE_SHARE = 0.9, 0.7, 0.1  # of commits, of file changes, of file changes
@@ -66,8 +67,7 @@ def _findings(answered: Sequence[Answered]) -> Findings:
 
 def _all(answered: Sequence[Answered], tool: str, kind: type[T]) -> list[T]:
     """What the calls of `tool` returned, as records; calls that failed are left out."""
-    adapter = TypeAdapter[Any](kind)
-    return [adapter.validate_python(a.content) for a in answered if a.call.tool == tool and a.error is None]
+    return [records(kind).validate_python(a.content) for a in answered if a.call.tool == tool and a.error is None]
 
 
 def trust_in(summary: Summary) -> float:

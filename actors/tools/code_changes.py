@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
@@ -21,6 +21,7 @@ from actors.tools.git import find_repository, literal_paths
 from actors.tools.git_log import missing_commits, missing_paths, read_history
 from actors.tools.incident_records import Kind, incidents_of
 
+T = TypeVar("T")
 _COMMIT = re.compile(r"commit:([0-9a-f]{7,64})\Z")
 
 
@@ -122,4 +123,14 @@ def _sources(context: ToolContext) -> tuple[Git, Window]:
 
 
 def _json(record: object) -> JsonValue:
-    return cast(JsonValue, TypeAdapter[Any](type(record)).dump_python(record, mode="json"))
+    return cast(JsonValue, records(type(record)).dump_python(record, mode="json"))
+
+
+_KEPT: dict[type, TypeAdapter[Any]] = {}
+
+
+def records(kind: type[T]) -> TypeAdapter[T]:
+    """How records of the dataclass `kind` become JSON and come back. Kept: making one takes longer than using it."""
+    if kind not in _KEPT:
+        _KEPT[kind] = TypeAdapter(kind)
+    return _KEPT[kind]

@@ -99,7 +99,7 @@ class History:
             for place, change in self._touched[path]:
                 changes.setdefault(place, {})[change.path] = change
         return tuple(
-            replace(self.commits[place], files=tuple(touched[path] for path in sorted(touched)))
+            _with_files(self.commits[place], [touched[path] for path in sorted(touched)])
             for place, touched in sorted(changes.items())
         )
 
@@ -121,6 +121,10 @@ class History:
             if not self._paths[place].startswith(folder):
                 return
             yield self._paths[place]
+
+
+def _with_files(commit: Commit, files: Sequence[FileChange]) -> Commit:
+    return commit if len(files) == len(commit.files) else replace(commit, files=tuple(files))
 
 
 def _plain(subject: str) -> str:
