@@ -13,9 +13,9 @@ from typing import Any
 
 from actors.specialists.findings import Finding, Severity
 
-ALERTS_POINTS_MAX = 24.0  # every alert that pages, and many of them, without help: surely high, never critical
+ALERTS_POINTS_MAX = 26.0  # every alert that pages, and many of them, without help: surely high, never critical
 TICKETS_POINTS_MAX = 1.6  # alerts that wake nobody up: hygiene
-STALE_POINTS_MAX = 16.0
+STALE_POINTS_MAX = 18.0
 INCIDENTS_POINTS_MAX = 6.5  # found by words, which errs, and the incidents themselves weigh elsewhere: medium at most
 HYGIENE_POINTS_MAX = 1.7
 NO_RUNBOOKS_POINTS = 1.6
@@ -27,6 +27,7 @@ CHANGES_UNKNOWN_WEIGHT = 0.4
 UNSTATED_WEIGHT = 0.5  # an alert whose labels do not say whether it pages, beside alerts that do say
 POINTS_MIN = 0.3  # below this it is not worth a line in a report
 CITATIONS_MAX = 8
+CLAIM_CHARACTERS_MAX = 600  # of the schema
 
 Found = Mapping[str, Any]
 
@@ -37,6 +38,17 @@ def graded(points: float) -> tuple[Severity, float]:
         if points >= least:
             return severity, round(min(0.95, max(0.2, points / weight)), 2)  # type: ignore[return-value]
     return "info", 0.2
+
+
+def _finding(kind: str, points: float, claim: str, citations: Sequence[str]) -> Finding:
+    severity, confidence = graded(points)
+    return Finding(
+        kind=kind,
+        claim=claim if len(claim) <= CLAIM_CHARACTERS_MAX else f"{claim[: CLAIM_CHARACTERS_MAX - 1]}…",
+        severity=severity,
+        confidence=confidence,
+        citations=list(dict.fromkeys(citations))[:CITATIONS_MAX],
+    )
 
 
 def saturating(count: float, half: float) -> float:
@@ -61,14 +73,7 @@ def alerts_without_runbook(alerts: Found) -> Finding | None:
     rows = [row for row in alerts["rows"] if row["state"] in ("none", "dead", "unusable")]
     if points < POINTS_MIN or not rows:
         return None
-    severity, confidence = graded(points)
-    return Finding(
-        kind="alerts_without_runbook",
-        claim=_alerts_claim(states, rows),
-        severity=severity,
-        confidence=confidence,
-        citations=_cites(rows),
-    )
+    return _finding("alerts_without_runbook", points, _alerts_claim(states, rows), _cites(rows))
 
 
 def _weights(states: Found) -> dict[str, float]:
@@ -108,20 +113,17 @@ def stale_runbooks(pages: Found) -> Finding | None:
     points *= _moved_on(pages)
     if points < POINTS_MIN:
         return None
-    severity, confidence = graded(points)
+    latest = [stale["latest_change"]] if stale.get("latest_change") else []
+    return _finding("stale_runbooks", points, _stale_claim(stale), [*_cites(stale["rows"]), *latest])
+
+
+def _stale_claim(stale: Found) -> str:
     worst = stale["rows"][0]
-    return Finding(
-        kind="stale_runbooks",
-        claim=(
-            f"{count} of {counted(stale['of'], 'dated page')} past review, by {stale['overdue_days']} days in median"
-            + (f"; {linked} of them belong to alerts" if linked else "")
-            + (f"; {stale['changes']} changes in {stale['changes_days']} days" if stale.get("changes") else "")
-            + f". For example {worst['page']!r}, due {worst['due']} ({worst['limit']})."
-        ),
-        severity=severity,
-        confidence=confidence,
-        citations=[*_cites(stale["rows"]), *([stale["latest_change"]] if stale.get("latest_change") else [])],
-    )
+    dated = counted(stale["of"], "dated page")
+    parts = [f"{stale['count']} of {dated} past review, by {stale['overdue_days']} days in median"]
+    parts += [f"{stale['linked']} of them belong to alerts"] if stale["linked"] else []
+    parts += [f"{stale['changes']} changes in {stale['changes_days']} days"] if stale.get("changes") else []
+    return f"{'; '.join(parts)}. For example {worst['page']!r}, due {worst['due']} ({worst['limit']})."
 
 
 def _moved_on(pages: Found) -> float:
@@ -131,11 +133,8 @@ def _moved_on(pages: Found) -> float:
     rule defines. Where its changes are unknown, an old page is an old page.
     """
     changes, days = pages["stale"].get("changes"), pages["stale"].get("changes_days")
-    by_changes = (
-        CHANGES_UNKNOWN_WEIGHT
-        if changes is None or not days
-        else _changing(changes * 365 / max(days, CHANGES_DAYS_MIN))
-    )
+    known = changes is not None and days
+    by_changes = _changing(changes * 365 / max(days, CHANGES_DAYS_MIN)) if known else CHANGES_UNKNOWN_WEIGHT
     return max(by_changes, saturating(pages["dead_links"]["count"] + pages["gone_alerts"]["count"], 2))
 
 
@@ -155,32 +154,20 @@ def incidents_without_runbook(incidents: Found) -> Finding | None:
         return None
     severe = incidents["without_severe"] / without
     points = INCIDENTS_POINTS_MAX * (without / clear) * saturating(without, 4) * (0.4 + 0.6 * severe)
-    severity, confidence = graded(points)
     named = "; ".join(f"{row['what'][:80]!r} ({row['incidents']})" for row in rows[:3])
-    return Finding(
-        kind="incidents_without_runbook",
-        claim=f"No page speaks of {without} of {counted(clear, 'incident')} in the window: {named}.",
-        severity=severity,
-        confidence=confidence,
-        citations=[cite for row in rows for cite in row["cite"]][:CITATIONS_MAX],
-    )
+    claim = f"No page speaks of {without} of {counted(clear, 'incident')} in the window: {named}."
+    return _finding("incidents_without_runbook", points, claim, [cite for row in rows for cite in row["cite"]])
 
 
 def no_runbooks(pages: Found, alerts: Found) -> Finding | None:
     """No own page that says what to do in an incident. Pages of shared folders make it weigh half as much."""
-    citations = [*pages["first"], *alerts["shared_without"]][:CITATIONS_MAX]
+    citations = [*pages["first"], *alerts["shared_without"]]
     if pages["runbooks"] or not citations:
         return None
-    severity, confidence = graded(NO_RUNBOOKS_POINTS * (0.5 if pages["shared_runbooks"] else 1.0))
+    points = NO_RUNBOOKS_POINTS * (0.5 if pages["shared_runbooks"] else 1.0)
     held = f"holds {counted(pages['pages'], 'page')} and no runbook" if pages["pages"] else "holds no page"
     shared = f"; shared folders have {pages['shared_runbooks']}" if pages["shared_pages"] else ""
-    return Finding(
-        kind="no_runbooks",
-        claim=f"The service's own folder {pages['folder']!r} {held}{shared}.",
-        severity=severity,
-        confidence=confidence,
-        citations=citations,
-    )
+    return _finding("no_runbooks", points, f"The service's own folder {pages['folder']!r} {held}{shared}.", citations)
 
 
 def dead_links(pages: Found) -> Finding | None:
@@ -189,22 +176,14 @@ def dead_links(pages: Found) -> Finding | None:
     count = links["count"] + gone["count"]
     if not count:
         return None
-    severity, confidence = graded(HYGIENE_POINTS_MAX * saturating(count, 4))
     parts = []
     if links["count"]:
-        worst = links["rows"][0]
-        parts.append(
-            f"{counted(links['count'], 'link')} to nowhere, such as {worst['target'][:100]!r} ({worst['why']})"
-        )
+        example = f"{links['rows'][0]['target'][:100]!r} ({links['rows'][0]['why']})"
+        parts.append(f"{counted(links['count'], 'link')} to nowhere, such as {example}")
     if gone["count"]:
         parts.append(f"{counted(gone['count'], 'page or section')} on alerts that no rule defines")
-    return Finding(
-        kind="dead_links",
-        claim="; ".join(parts) + ".",
-        severity=severity,
-        confidence=confidence,
-        citations=[*_cites(links["rows"]), *gone["cite"]][:CITATIONS_MAX],
-    )
+    points = HYGIENE_POINTS_MAX * saturating(count, 4)
+    return _finding("dead_links", points, "; ".join(parts) + ".", [*_cites(links["rows"]), *gone["cite"]])
 
 
 def thin_runbooks(pages: Found) -> Finding | None:
@@ -213,15 +192,9 @@ def thin_runbooks(pages: Found) -> Finding | None:
     points = HYGIENE_POINTS_MAX * (thin["count"] / thin["of"]) * saturating(thin["count"], 1.5) if thin["of"] else 0.0
     if points < POINTS_MIN or not thin["rows"]:
         return None
-    severity, confidence = graded(points)
-    return Finding(
-        kind="thin_runbooks",
-        claim=f"Stubs are {thin['count']} of {counted(thin['of'], 'page')}, the first with {thin['rows'][0]['why']}.",
-        severity=severity,
-        confidence=confidence,
-        citations=_cites(thin["rows"]),
-    )
+    claim = f"Stubs are {thin['count']} of {counted(thin['of'], 'page')}, the first with {thin['rows'][0]['why']}."
+    return _finding("thin_runbooks", points, claim, _cites(thin["rows"]))
 
 
 def _cites(rows: Sequence[Found]) -> list[str]:
-    return [str(row["cite"]) for row in rows][:CITATIONS_MAX]
+    return [str(row["cite"]) for row in rows]

@@ -14,7 +14,7 @@ from actors.tools.runbook_words import squeezed
 
 Json = dict[str, JsonValue]
 
-_WORST_FIRST = (State.NONE, State.DEAD, State.UNUSABLE, State.ELSEWHERE, State.USABLE)
+LACKING = (State.NONE, State.DEAD, State.UNUSABLE)
 _CALLS = {True: "paging", None: "unstated", False: "ticket"}
 _ALERT_NAME = re.compile(r"^[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*){2,}$")  # three words: two may be a product
 
@@ -22,16 +22,13 @@ _ALERT_NAME = re.compile(r"^[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*){2,}$")  # three wor
 def alerts_json(covers: Sequence[Cover], shared: Sequence[Cover], as_of_s: float, *, rows_max: int) -> Json:
     """The service's alerts by whom they call and what they have; those that page and have nothing come first."""
     rank = {False: 2, None: 1, True: 0}
-    listed = sorted(covers, key=lambda c: (_WORST_FIRST.index(c.state), rank[c.alert.pages], c.alert.name))
-    listed = [c for c in listed if c.state is not State.USABLE] + [c for c in listed if c.state is State.USABLE]
+    listed = sorted(covers, key=lambda c: (c.state not in LACKING, rank[c.alert.pages], c.state.value, c.alert.name))
     states: dict[str, JsonValue] = {}
     for pages, name in _CALLS.items():
         found = [cover.state for cover in covers if cover.alert.pages is pages]
         if found:
             states[name] = {state.value: found.count(state) for state in State if state in found}
-    shared_without: list[JsonValue] = [
-        c.alert.citation for c in shared if c.state in _WORST_FIRST[:3] and c.alert.pages
-    ]
+    shared_without: list[JsonValue] = [c.alert.citation for c in shared if c.state in LACKING and c.alert.pages]
     return {
         "alerts": len(covers),
         "states": states,

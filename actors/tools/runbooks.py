@@ -13,11 +13,12 @@ from actors.sources import Incidents, Window
 from actors.tools.base import SourceError, ToolContext, ToolError, tool
 from actors.tools.incident_records import in_period, incidents_of
 from actors.tools.runbook_changes import changes_json, missing_changes
+from actors.tools.runbook_folders import Folder
 from actors.tools.runbook_incidents import groups_of, incidents_json
 from actors.tools.runbook_lines import split_lines
 from actors.tools.runbook_match import Shelf, covers
 from actors.tools.runbook_reviews import alerts_json, first_lines, stale_json, thin_json, unknown_alerts
-from actors.tools.runbook_shelves import Folder, folders_of, shelf_of, text_of
+from actors.tools.runbook_shelves import folders_of, shelf_of, text_of
 
 GAPS_MAX = 8
 READ_CHARACTERS_MAX = 6_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,30 @@ def test_a_link_out_of_the_manifests_folder_fails_the_source(base: Path, target:
 
     with pytest.raises(SourceError, match="leaves the manifest's folder"):
         call(map_alerts, context(base))
+
+
+def test_odd_files_are_not_read(base: Path):
+    """A link to nothing or to itself is a gap; a pipe, which would be waited for, and a folder are no pages."""
+    (base / "runbooks/cart/lost.md").symlink_to("gone.md")
+    (base / "runbooks/cart/ring.md").symlink_to("ring.md")
+    os.mkfifo(base / "runbooks/cart/pipe.md")
+    (base / "runbooks/cart/folder.md").mkdir()
+
+    found = call(check_pages, context(base))
+
+    assert found["pages"] == 1
+    assert found["gaps"] == [
+        "runbooks/cart/lost.md is a link to a file that is not there",
+        "runbooks/cart/ring.md is a link to a file that is not there",
+    ]
+
+
+def test_a_name_that_cannot_be_cited_fails_the_source(base: Path):
+    """A citation is a line of text, and so is a path in it."""
+    write(base / "runbooks/cart/two\nlines.md", PAGE)
+
+    with pytest.raises(SourceError, match="rename it"):
+        call(check_pages, context(base))
 
 
 def test_a_rule_file_that_does_not_parse_is_a_gap(base: Path):
