@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from actors.accounts import hold_id, run_account
 from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
 from actors.models.base import ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, unseen_tokens_of
 from actors.session import (
@@ -41,6 +42,7 @@ log = logging.getLogger("muster.subagent")
 class Rules:
     """What a batch sets for all of its sessions."""
 
+    batch: str = "batch"  # the account that all runs of the batch are under
     on_exhausted: str = "wait"  # or "skip"
     grants: frozenset[str] = frozenset()  # names of tools with effect `act` that may run
     spans: bool = True
@@ -81,9 +83,9 @@ class Runner:
 
     async def run(self, task: Task, *, received_s: float) -> Outcome:
         """The task's outcome, whatever happens: failures are values, also when the caller cancels."""
-        hold_id = f"{task.id}#{task.attempt}"
+        hold = hold_id(self.rules.batch, task.id, task.attempt)
         try:
-            answer = await self._reserve(task, hold_id)
+            answer = await self._reserve(task, hold)
         except asyncio.CancelledError:
             _swallow_cancellation()
             return self._failure(task, Reason.CANCELLED, "cancelled while waiting for its turn", Work(host=self.host))
@@ -94,7 +96,7 @@ class Runner:
         if session.unseen_tokens:
             bill.add(self.price.worst_case(session.unseen_tokens) if self.price else None)
         spent = Amount(session.spent_tokens, bill.cost_microusd)
-        await _to_the_end(self.budget.reconcile(hold_id, spent))
+        await _to_the_end(self.budget.reconcile(hold, spent))
         work = Work(
             model=self.role.model,
             usage=session.usage,
@@ -120,11 +122,11 @@ class Runner:
             work=work,
         )
 
-    async def _reserve(self, task: Task, hold_id: str) -> Answer:
+    async def _reserve(self, task: Task, hold: str) -> Answer:
         worst = Amount(task.tokens_max, self.price.worst_case(task.tokens_max) if self.price else None)
         return await self.budget.reserve(
-            hold_id,
-            task.run_id,
+            hold,
+            run_account(self.rules.batch, task.run_id),
             worst,
             owner=self.host,
             priority=task.priority,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -129,7 +129,7 @@ async def shared_budget(name: str, folder: Path, *, limit: Limit | None = None, 
 
 async def show(name: str) -> Standing:
     """How a shared budget stands. Raises: UnknownAccountError, when this cluster has none of that name."""
-    budget = connect(_shared(name))
+    budget = connect(find_shared(name))
     try:
         return await budget.standing()
     finally:
@@ -138,7 +138,7 @@ async def show(name: str) -> Standing:
 
 async def set_limit(name: str, limit: Limit) -> Standing:
     """Another ceiling for a shared budget, from now on. Raises: UnknownAccountError, UnknownCostError."""
-    budget = connect(_shared(name))
+    budget = connect(find_shared(name))
     try:
         await budget.set_limit(name, limit)
         return await budget.standing()
@@ -146,11 +146,12 @@ async def set_limit(name: str, limit: Limit) -> Standing:
         await budget.aclose()
 
 
-def _shared(name: str) -> Any:
+def find_shared(name: str) -> Any:
+    """The handle of a shared budget's actor. Raises: UnknownAccountError, when this cluster has none of that name."""
     try:
         return ray.get_actor(_actor_name(name), namespace=NAMESPACE)
     except ValueError:
-        message = f"this cluster has no shared budget {name!r}: start a job with --shared-budget {name}"
+        message = f"this cluster has no shared budget {name!r}: make it with `muster budget set {name}`"
         raise UnknownAccountError(message) from None
 
 
@@ -163,9 +164,13 @@ def _here() -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
-async def _called(call: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> T:
+async def _called(call: Callable[[], Any], timeout_s: float) -> Any:
+    reference = call()
     try:
-        return await asyncio.wait_for(call(), timeout_s)
+        return await asyncio.wait_for(reference, timeout_s)
+    except asyncio.CancelledError:
+        ray.cancel(reference)  # nobody waits for it any more: the actor need not either
+        raise
     except RayTaskError as error:
         if isinstance(error.cause, BudgetError):
             raise error.cause from None

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from budget.errors import MusterError
+from jobs.budgets import Alarm, set_shared, show_shared, shown
 from jobs.models import choose_model
 from jobs.options import batch_options, option, settings_of
 from jobs.perform import ExitStatus, Request, perform, print_summary
@@ -75,10 +76,39 @@ def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> 
             settings=settings,
             model=model.factory,
             price=model.price,
+            alerted=Alarm(options["alert_command"]),
         )
     )
     print_summary(performed, as_json=options["as_json"])
     sys.exit(performed.status)
+
+
+@main.group()
+def budget() -> None:
+    """Ceilings that several jobs on a cluster share, and that outlive them."""
+
+
+@budget.command("show")
+@click.argument("name")
+@option("--address", required=True, help="The Ray cluster.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def budget_show(name: str, address: str, as_json: bool) -> None:
+    """What of the shared budget NAME is spent, held and free."""
+    click.echo(shown(show_shared(name, address), as_json=as_json))
+
+
+@budget.command("set")
+@click.argument("name")
+@option("--address", required=True, help="The Ray cluster.")
+@click.option("--tokens", type=int, default=None, help="Ceiling in tokens. [default: none]")
+@click.option("--dollars", type=float, default=None, help="Ceiling in US dollars. [default: none]")
+@click.option("--period", type=click.Choice(["day", "month"]), default=None, help="Renew the ceiling (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def budget_set(
+    name: str, address: str, tokens: int | None, dollars: float | None, period: str | None, as_json: bool
+) -> None:
+    """Make the shared budget NAME, or change its ceiling. Its period is set when it is made."""
+    click.echo(shown(set_shared(name, address, tokens=tokens, dollars=dollars, period=period), as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import click
 import yaml
 
+from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
 from orchestrator.settings import CONCURRENCY, DEADLINE_S, TOKENS_PER_RUN, Settings
 
@@ -58,6 +59,8 @@ _OPTIONS = (
     option("--on-exhausted", type=click.Choice(["wait", "skip"]), default="wait", show_default=True,
            help="What a task does when nothing is free: wait its turn, or be skipped."),
     option("--shared-budget", default="", help="Draw on a ceiling of this name that outlives the job (cluster only)."),
+    option("--alert-at", type=int, multiple=True, help="Say so when this percentage of a ceiling is spent, too."),
+    option("--alert-command", default="", help="Run this at each alert, with MUSTER_ALERT_* in its environment."),
     option("--prices", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Own prices, YAML."),
     option("--min-fraction", type=float, default=0.7, show_default=True, help="Quorum: share of tasks answered."),
     option("--deadline", type=float, default=None, help="Seconds that the whole batch has."),
@@ -95,6 +98,8 @@ def settings_of(options: dict[str, Any], *, model: str) -> Settings:
         tokens_max=options["budget_tokens"],
         microusd_max=None if dollars is None else round(dollars * MICRO),
         on_exhausted=options["on_exhausted"],
+        shared_budget=options["shared_budget"],
+        alert_percents=tuple(sorted({*ALERT_PERCENTS, *options["alert_at"]})),
         min_fraction=options["min_fraction"],
         batch_deadline_s=options["deadline"],
         hosts_per_agent=options["hosts"],

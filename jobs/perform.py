@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import platform
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -53,6 +54,7 @@ class Request:
     settings: Settings
     model: ModelFactory
     price: Price | None
+    alerted: Callable[[Alert], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Performed:
 def perform(request: Request) -> Performed:
     """Run a job to its report. Raises MusterError for a caller's mistake, before anything is spent."""
     began_s = time.time()
-    batch_id = request.run_dir.name
+    batch_id = f"{request.run_dir.resolve().name}-{secrets.token_hex(4)}"
     plan = request.job.plan(
         request.source, question=request.question, batch_id=batch_id, settings=request.settings, now_s=began_s
     )
@@ -103,7 +105,9 @@ def _in_directory(request: Request, plan: Plan, batch_id: str, directory: RunDir
     def finished(run: Run, state: State) -> None:
         records.append(job.record(run, state))
 
-    ending = asyncio.run(run_batch(batch, runs, directory, finished=finished, progress=progress, alerted=_alerted))
+    ending = asyncio.run(
+        run_batch(batch, runs, directory, finished=finished, progress=progress, alerted=request.alerted)
+    )
     progress.close()
     records += [job.record(run, State()) for run in runs]  # those that never began are named as gaps
     status = exit_status(ending, min_fraction=settings.min_fraction)
@@ -161,13 +165,6 @@ def _manifest(request: Request, plan: Plan, batch_id: str, began_s: float) -> di
             **{name: version(name) for name in ("ray", "anthropic", "pyarrow")},
         },
     }
-
-
-def _alerted(alert: Alert) -> None:
-    log.warning(
-        "budget alert account=%s spent=%s %s, %s %% of %s",
-        alert.account_id, alert.spent, alert.unit, alert.percent, alert.limit,
-    )  # fmt: skip
 
 
 def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str], object] = sys.stdout.write) -> None:

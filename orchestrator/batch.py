@@ -38,7 +38,9 @@ class Batch:
     def host_specs(self) -> list[HostSpec]:
         """One spec for each host, with the sessions that the settings allow dealt out among them."""
         hosts = [s for s in self.specialists for _ in range(self.settings.hosts_per_agent)]
-        rules = Rules(on_exhausted=self.settings.on_exhausted, grants=self.grants, spans=self.settings.spans)
+        rules = Rules(
+            batch=self.id, on_exhausted=self.settings.on_exhausted, grants=self.grants, spans=self.settings.spans
+        )
         return [
             HostSpec(
                 id=specialist.name,
@@ -98,7 +100,12 @@ async def run_batch(
     """Run a batch to its end. `finished` is called with each run as it ends, before this returns."""
     async with _place(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
-        await budget.open(batch.id, parent=None, limit=_limit(batch.settings))
+        await budget.open(
+            batch.id,
+            parent=batch.settings.shared_budget or None,
+            limit=Limit(batch.settings.tokens_max, batch.settings.microusd_max),
+            alert_percents=batch.settings.alert_percents,
+        )
         driver = Driver(
             fleet=fleet,
             budget=budget,
@@ -128,10 +135,6 @@ async def _place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[F
             fleet, budget = await stack.enter_async_context(ray_place(batch.settings, directory.ledger))
         stack.push_async_callback(fleet.close)
         yield fleet, budget
-
-
-def _limit(settings: Settings) -> Limit:
-    return Limit(settings.tokens_max, settings.microusd_max)
 
 
 def _deal(sessions: int, hosts: int) -> list[int]:

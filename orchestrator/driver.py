@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias, cast
 
 import pyarrow as pa
 
+from actors.accounts import run_account
 from actors.assembly import HostSpec
 from actors.contracts import Outcome, Task
 from actors.hosting import Drained
@@ -168,7 +169,7 @@ class Driver:
         return True
 
     async def _open_account(self, run: Run) -> None:
-        await self.budget.open(run.id, parent=self.account, limit=run.limit or Limit())
+        await self.budget.open(run_account(self.account, run.id), parent=self.account, limit=run.limit or Limit())
 
     async def _turn(self) -> None:
         """One round: what hosts answered becomes durable, then patterns see it, then hosts may forget it."""

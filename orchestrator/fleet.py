@@ -18,7 +18,7 @@ from actors.contracts import Task
 from actors.host import start_host
 from actors.tables import task_batch
 from budget import Budget
-from budget.actor import connect, start_budget
+from budget.actor import connect, find_shared, start_budget
 from orchestrator.cluster import connected
 from orchestrator.driver import Answered, FleetEvent, Lost, Ready
 from orchestrator.settings import Settings
@@ -31,7 +31,8 @@ WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host i
 async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[RayFleet, Budget]]:
     """A cluster's hosts to be, and the budget that they and the driver pay from. Its journal lies in `ledger`."""
     with connected(settings):
-        actor = start_budget(ledger, durable=settings.durable)
+        shared = settings.shared_budget
+        actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         budget = connect(actor)
         try:
             yield RayFleet(actor), budget

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from actors.contracts import JsonValue
+from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
 
 # The defaults of the public description of the pattern: 4 sub-agents at once, 30 s each, 200 000 tokens a run.
@@ -32,6 +33,8 @@ class Settings:
     tokens_max: int | None = None
     microusd_max: int | None = None
     on_exhausted: Literal["wait", "skip"] = "wait"
+    shared_budget: str = ""  # a ceiling of this name, on the cluster, above the batch's
+    alert_percents: tuple[int, ...] = ALERT_PERCENTS
     min_fraction: float = 0.7
     batch_deadline_s: float | None = None
     run_deadline_s: float | None = None
@@ -52,11 +55,17 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} is {value} and must be above 0")
+        if self.shared_budget and self.mode == "local":
+            raise SettingsError(
+                f"shared budget {self.shared_budget!r} lives on a cluster, and this batch runs in its own process: "
+                "leave --local out"
+            )
+        wrong = [percent for percent in self.alert_percents if not 0 < percent <= 100]
+        if wrong:
+            raise SettingsError(f"alert_percents holds {wrong[0]} and must lie between 1 and 100")
         if not 0.0 <= self.min_fraction <= 1.0:
             raise SettingsError(f"min_fraction is {self.min_fraction} and must lie between 0 and 1")
-        if self.tokens_max is not None and self.tokens_max < 1:
-            raise SettingsError(f"tokens_max is {self.tokens_max} and must be above 0")
 
     def as_json(self) -> dict[str, JsonValue]:
         """For the run directory's manifest: what was asked, no secrets among it."""
-        return asdict(self)
+        return {**asdict(self), "alert_percents": list(self.alert_percents)}
