@@ -33,6 +33,9 @@ class Purpose(StrEnum):
     CHANGE = "change"
 
 
+SUBJECT_CHARACTERS_MAX = 300  # what it is for stands at the beginning; some subjects are whole pages
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -94,7 +97,7 @@ def file_kind(path: str) -> FileKind:
 
 # Words that may stand before the message proper: "[ABC-1] ", "ABC-1: ", "feat(api)!: ".
 _BEFORE = r"^\W*(?:\[[^\]]*\]\s*|[A-Z][A-Z0-9]+-\d+:?\s+|[a-z]+(?:\([^)]*\))?!?:\s*)*"
-_REVERT = re.compile(_BEFORE + r"(?:revert(?:s|ed|ing)?\b)|^revert(?:\([^)]*\))?!?:", re.IGNORECASE)
+_REVERT = re.compile(_BEFORE + r"(?:revert(?:s|ed|ing)?|back(?:ed|ing|s)? ?out)\b", re.IGNORECASE)
 _REVERT_OF_REVERT = re.compile(_BEFORE + r"(?:revert\W+revert\b|re-?(?:apply|land)\b)", re.IGNORECASE)
 _REVERTED_ID = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE | re.IGNORECASE)
 _REVERTED_SUBJECT = re.compile(r'revert\w*\W*?"(.+)"', re.IGNORECASE)
@@ -103,7 +106,7 @@ _HOTFIX = re.compile(
     r"\bhot-?fix(?:es|ed)?\b(?! (?:process|workflow|branch|doc|script|guide|label|template|support))"
     r"|\bhot fix(?:es)?\b"
     r"|\b(?:emergency|urgent)\b.{0,30}\b(?:fix|patch|change|deploy|release|rollout|rollback|mitigation|bump)\b"
-    r"|" + _BEFORE + r"(?:roll(?:ed|ing|s)?[- ]?back|back(?:ed|ing|s)? out)\b"
+    r"|" + _BEFORE + r"roll(?:ed|ing|s)?[- ]?back\b"
     r"|\broll(?:ed|ing)?[- ]?back (?:to|of|the|from)\b",
     re.IGNORECASE,
 )
@@ -113,6 +116,7 @@ _FIX = re.compile(
     r"\b(?:fix(?:es|ed|ing)?|bug(?:s|fix)?|regressions?|crash(?:es|ed|ing)?|broken|panics?|deadlocks?|leak(?:s|ing)?)\b",
     re.IGNORECASE,
 )
+_FIXED_ID = re.compile(r"^Fixes: [0-9a-f]{7,64}\b", re.MULTILINE | re.IGNORECASE)
 _NO_FIX = re.compile(
     r"\b(?:deps?|dependenc(?:y|ies)|bump(?:s|ed)?|typos?|lint\w*|format(?:ting)?|whitespace|indent\w*|spelling|grammar"
     r"|docs?|documentation|readme|comments?|tests?|flak(?:y|es?)|ci|warnings?|style|links?|imports?|prefix|suffix)\b",
@@ -129,6 +133,7 @@ def purpose(commit: Commit) -> Purpose:
 @lru_cache(maxsize=65_536)
 def _purpose(message: str) -> Purpose:
     subject, _, body = message.partition("\n")
+    subject = subject[:SUBJECT_CHARACTERS_MAX]
     if _REVERT_OF_REVERT.search(subject):
         return Purpose.RELAND
     if _REVERT.search(subject) or (_REVERTED_ID.search(body) and not _LISTED.search(body)):
@@ -136,7 +141,7 @@ def _purpose(message: str) -> Purpose:
     if _HOTFIX.search(subject):
         return Purpose.HOTFIX
     prefix = _FIX_PREFIX.match(subject)
-    if prefix or _FIX.search(subject):
+    if prefix or _FIX.search(subject) or _FIXED_ID.search(body):
         return Purpose.CHANGE if _NO_FIX.search(subject) else Purpose.FIX
     return Purpose.CHANGE
 

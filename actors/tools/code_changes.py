@@ -79,12 +79,17 @@ def check_citations(context: ToolContext, citations: Sequence[str]) -> Iterable[
     unknown = [sha for sha in shas.values() if history.find(sha) is None]
     missing = missing_commits(context.shared, source, unknown) if unknown else set()
     others = {citation for citation in citations if citation not in shas}
-    return [c for c in citations if (shas[c] in missing if c in shas else c in others - _incidents(context))]
+    unfounded = others - _incidents(context) if others else set()
+    return [c for c in citations if c in unfounded or shas.get(c) in missing]
 
 
 def _incidents(context: ToolContext) -> set[str]:
+    """What may be cited of the service's incident records; nothing where they cannot be read."""
     source = Incidents.of(context.inputs)
-    return {record.citation for record in incidents_of(context.shared, source)} if source else set()
+    try:
+        return {record.citation for record in incidents_of(context.shared, source)} if source else set()
+    except SourceError:
+        return set()
 
 
 @dataclass(frozen=True, slots=True)

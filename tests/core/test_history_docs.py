@@ -8,7 +8,6 @@ import pytest
 
 from actors.specialists import code_findings as rules
 from actors.specialists.code_rules import BOTS_SHARE, CODE_SHARE, DOCUMENTS_SHARE, INCIDENT_HOURS
-from actors.tools.change_kinds import FileKind
 from actors.tools.change_undone import QUICK_REVERT_S
 from actors.tools.git import LIMITS
 
@@ -46,4 +45,3 @@ def test_the_page_states_limits_spans_and_shares() -> None:
         f"less than {CODE_SHARE:.0%}".replace("%", " % of the file changes are of code"),
     ):
         assert stated in PAGE
-    assert all(kind.value[:4] in PAGE for kind in FileKind)

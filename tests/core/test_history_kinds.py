@@ -29,6 +29,8 @@ ID = "0123456789abcdef0123456789abcdef01234567"
         ("fix(api): revert the new client", Purpose.REVERT),
         ("[SHOP-12] Revert the new client", Purpose.REVERT),
         ("SHOP-12 Reverting to the old client", Purpose.REVERT),
+        ("Backed out changeset 0123456789ab for failures", Purpose.REVERT),
+        ("Back out the new client", Purpose.REVERT),
         ('Revert "Revert "Add retries""', Purpose.RELAND),
         ('Reapply "Add retries"', Purpose.RELAND),
         ("Re-land the new client", Purpose.RELAND),
@@ -70,6 +72,11 @@ def test_a_body_that_says_what_it_reverts_makes_a_revert_but_a_squashed_branchs_
 
     assert purpose(reverting) is Purpose.REVERT
     assert purpose(squashed) is Purpose.CHANGE
+
+
+def test_a_trailer_that_names_what_it_fixes_makes_a_fix() -> None:
+    assert purpose(a_commit("Hold the lock longer", 1, body='Fixes: 0123456789ab ("Add the lock")')) is Purpose.FIX
+    assert purpose(a_commit("Hold the lock longer", 1, body="Fixes: all of it")) is Purpose.CHANGE
 
 
 def test_what_is_reverted_is_named_by_id_or_by_subject() -> None:

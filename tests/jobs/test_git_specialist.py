@@ -140,6 +140,10 @@ def test_a_service_without_incident_records_or_with_broken_ones_keeps_its_histor
         call("changes_before_incidents", context(base, "shop", incidents="broken.jsonl"))
     assert not isinstance(raised.value, SourceError)
 
+    broken = context(base, "shop", incidents="broken.jsonl")
+    cited = call("change_summary", broken)["latest"][0]["citation"]
+    assert unresolved(broken, [cited, "incident:INC-1"]) == ["incident:INC-1"]
+
 
 def test_a_path_that_was_never_there_is_a_failure_and_one_of_several_is_a_gap(base: Path) -> None:
     """A mistyped git-path must not make a service look quiet."""
