@@ -17,7 +17,7 @@ from actors.tools.change_incidents import before_incidents
 from actors.tools.change_rework import rework
 from actors.tools.change_summary import summarize
 from actors.tools.commits import Commit, History
-from actors.tools.git import find_repository, literal_paths
+from actors.tools.git import literal_paths
 from actors.tools.git_log import missing_commits, missing_paths, read_history
 from actors.tools.incident_records import Kind, incidents_of
 
@@ -123,7 +123,6 @@ def _sources(context: ToolContext) -> tuple[Git, Window]:
     source, window = Git.of(context.inputs), Window.of(context.inputs)
     if source is None or window is None:
         raise SourceError("this task names no Git repository and window; the code specialist needs both")
-    find_repository(source)
     return source, window
 
 
