@@ -35,10 +35,11 @@ class RejectedQueryError(ToolError):
 class Prometheus:
     """One server. Raises SourceError for a server that cannot be used, RejectedQueryError for a refused query."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
         self.name = f"Prometheus at {_PASSWORD.sub('//', self.url)}"
         self._http = http
+        self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
 
     async def families(self) -> dict[str, Family]:
@@ -76,12 +77,12 @@ class Prometheus:
             for attempt in range(1, ATTEMPTS_MAX + 1):
                 try:
                     status, body = await self._fetch(method, path, params)
+                except TimeoutError:  # a kind of OSError: first
+                    raise SourceError(f"{self.name} did not answer {path} within {self._timeout_s:g} s") from None
                 except (aiohttp.ClientError, OSError, ValueError) as error:
                     if attempt < ATTEMPTS_MAX and isinstance(error, aiohttp.ServerDisconnectedError):
                         continue
                     raise SourceError(f"{self.name} cannot be reached: {_reason(error)}") from None
-                except TimeoutError:
-                    raise SourceError(f"{self.name} did not answer {path} within {CALL_TIMEOUT_S:g} s") from None
                 if status not in RETRIED_STATUSES or attempt == ATTEMPTS_MAX:
                     break
                 await asyncio.sleep(0.5)
@@ -90,7 +91,7 @@ class Prometheus:
     async def _fetch(self, method: str, path: str, params: Params) -> tuple[int, bytes]:
         """Status and body of one request. Redirects are not followed: an answer comes from the server asked."""
         form = {"data": list(params)} if method == "POST" else {"params": list(params)}
-        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         url = f"{self.url}/api/v1/{path}"
         async with self._http.request(method, url, timeout=timeout, allow_redirects=False, **form) as reply:  # type: ignore[arg-type]
             if 300 <= reply.status < 400:

@@ -81,7 +81,8 @@ def is_regular(times: Floats) -> bool:
     if times.size < 3:
         return False
     steps = np.diff(times)
-    return bool(np.mean(steps <= 3 * np.median(steps)) >= 0.9)
+    usual = np.median(steps)
+    return bool(np.mean((steps >= usual / 3) & (steps <= 3 * usual)) >= 0.9)
 
 
 def covered_s(times: Floats) -> float:

@@ -84,7 +84,7 @@ def _step(indicator: Indicator, how: Sense, times: Floats, logs: Floats, window:
     size = logs.size
     edge = max(3, size // 20)
     splits = np.arange(edge, size - edge + 1)
-    splits = splits[(times[splits] >= window.start_s) & (times[splits] - times[splits - 1] <= HOLE_S + _width(times))]
+    splits = splits[times[splits] >= window.start_s]
     if splits.size == 0:
         return None
     ranks = np.argsort(np.argsort(logs, kind="stable"), kind="stable") + 1.0
@@ -93,6 +93,8 @@ def _step(indicator: Indicator, how: Sense, times: Floats, logs: Floats, window:
     sigmas = (pairs / 2 - above) / np.sqrt(pairs * (size + 1) / 12)
     best = int(np.argmax(np.abs(sigmas)))
     split = int(splits[best])
+    if times[split] - times[split - 1] > HOLE_S + float(np.median(np.diff(times))):
+        return None
     ordered = max(above[best], pairs[best] - above[best]) / pairs[best]
     before, after = float(np.median(logs[:split])), float(np.median(logs[split:]))
     rest = MAD_TO_SIGMA * float(np.median(np.abs(logs - np.where(np.arange(size) < split, before, after))))
@@ -159,10 +161,6 @@ def _certainty(indicator: Indicator, ordered: float) -> float:
     """From 0.5 for a bare majority and a day of data to nearly 1 for clear order over a week or more."""
     days = covered_s(indicator.times) / DAY_S
     return float(np.clip(0.3 + 0.4 * (2 * ordered - 1) + 0.25 * (1 - math.exp(-days / 3)), 0.0, 0.95))
-
-
-def _width(times: Floats) -> float:
-    return float(np.median(np.diff(times)))
 
 
 def _step_error(times: Floats, logs: Floats, at_s: float) -> float:
