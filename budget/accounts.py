@@ -248,11 +248,11 @@ class ClosedIds:
     def add(self, name: str) -> None:
         self._recent.add(_digest(name))
         if len(self._recent) > self._RECENT_MAX:
-            self._sorted = array("Q", sorted(self.digests()))
+            self._sorted = array("Q", self.digests())
             self._recent = set()
 
     def digests(self) -> list[int]:
-        return [*self._sorted, *self._recent]
+        return sorted([*self._sorted, *self._recent])
 
 
 def _digest(name: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from budget.commands import PLAIN, Alert, Answer, Command, ExpireAccount, Renew, Reserve, Verdict, Withdraw
-from budget.journal import Journal, state_of
+from budget.journal import LOCK_WAIT_S, Journal, state_of
 from budget.ledger import BudgetLedger
 from budget.money import Period, period_label
 from budget.standing import Standing, standing
@@ -46,10 +46,13 @@ class Desk:
         durable: bool = True,
         period: Period | None = None,
         lease_s: float | None = None,
+        lock_wait_s: float = LOCK_WAIT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.boot = uuid.uuid4().hex
-        self._journal = Journal(folder, clock=clock) if folder is not None and durable else None
+        self._journal = (
+            Journal(folder, clock=clock, lock_wait_s=lock_wait_s) if folder is not None and durable else None
+        )
         self._ledger = self._journal.ledger if self._journal else BudgetLedger()
         self._period, self._lease_s, self._clock = period, lease_s, clock
         self._group: list[_Batch] = []

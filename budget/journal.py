@@ -60,7 +60,9 @@ def whole_records(data: bytes, *, name: str = "journal") -> tuple[list[bytes], i
 class Journal:
     """The open journal of one ledger. Not for more than one thread at a time."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], float] = time.time, lock_wait_s: float = LOCK_WAIT_S
+    ) -> None:
         """Take the folder, read the ledger back into `self.ledger`, cut a torn last line off.
 
         Raises: JournalError, when the folder is in use, damaged or not writable.
@@ -70,7 +72,7 @@ class Journal:
         self._file = self._lock = -1
         self.ledger = BudgetLedger()
         try:
-            self._open()
+            self._open(lock_wait_s)
         except (OSError, KeyError, TypeError, ValueError) as error:
             self.close()
             raise JournalError(f"the ledger in {folder} cannot be read: {error!r}") from error
@@ -90,7 +92,7 @@ class Journal:
         try:
             _write_all(self._file, data)
         except OSError as error:
-            os.ftruncate(self._file, self._bytes)
+            self._take_back()
             raise JournalError(f"the ledger in {self._folder} cannot be written: {error}; make room, resume") from error
         try:
             os.fdatasync(self._file)
@@ -98,6 +100,13 @@ class Journal:
             self._broken = f"the ledger in {self._folder} could not be made durable: {error}; resume from it anew"
             raise JournalError(self._broken) from error
         self._bytes += len(data)
+
+    def _take_back(self) -> None:
+        """Cut off what a failed write left; if even that fails, nothing may be written behind it."""
+        try:
+            os.ftruncate(self._file, self._bytes)
+        except OSError as error:
+            self._broken = f"the ledger in {self._folder} cannot be repaired: {error}; resume from it anew"
 
     @property
     def wants_compaction(self) -> bool:
@@ -120,9 +129,9 @@ class Journal:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def _open(self) -> None:
+    def _open(self, lock_wait_s: float) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self._folder / "lock")
+        self._lock = _locked(self._folder / "lock", lock_wait_s)
         self._number, self._snapshot_bytes = self._read_snapshot()
         self._open_file(self._read_journal())
         self._remove_others()
@@ -198,7 +207,7 @@ def _payload(line: bytes) -> bytes | None:
     if not line.endswith(b"\n") or len(line) < 12:
         return None
     crc, rest = line[:8], line[9:]
-    if crc != b"%08x" % crc32(rest):
+    if line[8:9] != b" " or crc != b"%08x" % crc32(rest):
         return None
     return rest[rest.index(b" ") + 1 : -1]
 
@@ -210,9 +219,9 @@ def _numbers(folder: Path, kind: str) -> Iterator[int]:
             yield int(number)
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, wait_s: float) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    give_up_s = time.monotonic() + LOCK_WAIT_S
+    give_up_s = time.monotonic() + wait_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -143,11 +143,10 @@ class BudgetLedger:
         microusd = max(0, (said.microusd or 0) - hold.microusd)
         if tokens == 0 and microusd == 0:
             return Answer(Verdict.HELD, repeated=True)
-        why = tuple(
-            refusal for refusal in refusals(hold, tokens, microusd) if refusal.short_by or not refusal.waiting_can_help
-        )
+        why = [no for no in refusals(hold, tokens, microusd) if no.short_by or not no.waiting_can_help]
         if why:
-            return Answer(Verdict.SKIPPED if all(one.waiting_can_help for one in why) else Verdict.NEVER, refusals=why)
+            verdict = Verdict.NEVER if hopeless(hold, tokens, microusd) else Verdict.SKIPPED
+            return Answer(verdict, refusals=tuple(why))
         for account in hold.account.path:
             account.free_tokens -= tokens
             account.free_microusd -= microusd

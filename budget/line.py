@@ -26,10 +26,10 @@ def lacks_room(account: Account, hold: Hold) -> bool:
     return hold.tokens > account.free_tokens or hold.microusd > account.free_microusd or account.overrun
 
 
-def hopeless(hold: Hold) -> bool:
-    """Whether some account could not hold it even if all that is held came back unspent."""
+def hopeless(hold: Hold, more_tokens: int = 0, more_microusd: int = 0) -> bool:
+    """Whether some account could not hold it, and this much more, even if all that is held came back unspent."""
     return any(
-        hold.tokens > account.unspent_tokens or hold.microusd > account.unspent_microusd
+        hold.tokens + more_tokens > account.unspent_tokens or hold.microusd + more_microusd > account.unspent_microusd
         for account in hold.account.path
     )
 

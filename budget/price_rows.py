@@ -47,9 +47,8 @@ def _row(row: object, where: str) -> list[Price]:
         raise PriceError(f"{where} is {row!r}, and must be a mapping with models, input and output")
     unknown = set(row) - _FIELDS
     if unknown:
-        raise PriceError(
-            f"{where} has a field {sorted(map(str, unknown))[0]!r}; known are {', '.join(sorted(_FIELDS))}"
-        )
+        named, known = ", ".join(sorted(map(str, unknown))), ", ".join(sorted(_FIELDS))
+        raise PriceError(f"{where} has an unknown field {named!r}; known are {known}")
     models = row.get("models")
     if not isinstance(models, list) or not models or not all(isinstance(model, str) and model for model in models):
         raise PriceError(f"{where} has models {models!r}, and must name at least one in a list")
