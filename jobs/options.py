@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -86,10 +87,12 @@ def settings_of(options: dict[str, Any], *, model: str) -> Settings:
     if options["local"] and options["address"]:
         raise SettingsError(f"--local and --address {options['address']!r} exclude each other: choose one")
     dollars = options["budget_dollars"]
-    mode = "local" if options["local"] else "cluster" if options["address"] else "embedded"
+    # Ray sets this for what `ray job submit` runs: such a batch belongs on that cluster.
+    address = options["address"] or ("" if options["local"] else os.environ.get("RAY_ADDRESS", ""))
+    mode = "local" if options["local"] else "cluster" if address else "embedded"
     return Settings(
         mode=cast(Any, mode),
-        address=options["address"],
+        address=address,
         model=model,
         sessions_max=options["concurrency"],
         deadline_s=options["timeout"],
