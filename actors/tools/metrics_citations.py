@@ -55,9 +55,9 @@ def _places(source: Metrics) -> list[Place]:
 
 def _resolved(shared: Shared, place: Place, pairs: Sequence[Pair]) -> list[Pair]:
     """Those with a sample at their time, or within the look-back before it. A source that fails resolves none."""
+    if place.file:
+        return [pair for pair in pairs if _in_file(shared, place, pair)]
     try:
-        if place.file:
-            return [pair for pair in pairs if _in_file(shared, place, pair)]
         return asyncio.run(_on_server(place.url, pairs))
     except ToolError:
         return []
@@ -65,7 +65,11 @@ def _resolved(shared: Shared, place: Place, pairs: Sequence[Pair]) -> list[Pair]
 
 def _in_file(shared: Shared, place: Place, pair: Pair) -> bool:
     expression, at_s = pair
-    for series in exposition(shared, place).select(expression):
+    try:
+        found = exposition(shared, place).select(expression)
+    except ToolError:
+        return False
+    for series in found:
         last = int(np.searchsorted(series.times, at_s + 1e-3)) - 1
         if last >= 0 and at_s - series.times[last] <= LOOKBACK_S:
             return True
