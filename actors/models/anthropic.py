@@ -108,7 +108,7 @@ class _Call:
 class AnthropicModel:
     """A `ModelClient` over the Messages API. One serves all sessions of a host; it belongs to one event loop.
 
-    Clock and randomness are those of the process unless given.
+    Clock and randomness are those of the process unless given, and the brake is that of the configuration.
     """
 
     def __init__(
@@ -118,8 +118,10 @@ class AnthropicModel:
         *,
         clock: Callable[[], float] = time.monotonic,
         random01: Callable[[], float] = random.random,
+        brake: Callable[[], Brake] | None = None,
     ) -> None:
         self.config = config
+        self._new_brake = brake or (lambda: Brake(config.brake))
         self._key = key
         self._clock = clock
         self._random01 = random01
@@ -170,7 +172,7 @@ class AnthropicModel:
     def _shared(self, model: str) -> _Model:
         known = self._models.get(model)
         if known is None:
-            gate = Gate(Brake(self.config.brake), clock=self._clock, random01=self._random01)
+            gate = Gate(self._new_brake(), clock=self._clock, random01=self._random01)
             known = self._models[model] = _Model(gate, Breaker(self.config.breaker))
         return known
 

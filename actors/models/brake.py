@@ -74,6 +74,7 @@ class Brake:
         self._paused_until_s = float("-inf")
         self._paces: dict[str, Pace] = {}
         self._guess: Guess | None = None
+        self._latency_s = 0.0  # of a success: a running mean
         self._cost = {"input-tokens": 0.0, "output-tokens": 0.0, "tokens": 0.0}  # of one call: a running mean
         self._fine_at_s: deque[float] = deque(maxlen=1024)
         self._overloaded: deque[bool] = deque(maxlen=self._limits.window)
@@ -112,26 +113,35 @@ class Brake:
         """The attempt has ended."""
         self._in_flight -= 1
         assert self._in_flight >= 0, "a permit was handed back twice"
-        for axis, told in heard.told.items():
-            if axis in self._paces:
-                self._paces[axis].hear(told, now_s, permit.marks.get(axis))
-            else:
-                self._paces[axis] = Pace(told, now_s)
+        self._hear(permit, now_s, heard)
         self._learn_costs(heard)
         if heard.signal is Signal.RATE_LIMITED:
             self._rate_limited(permit, now_s, heard)
         elif heard.signal is Signal.OVERLOADED:
             self._overload(permit, now_s, heard)
         elif heard.signal is Signal.FINE:
+            self._latency_s += 0.1 * (now_s - permit.sent_at_s - self._latency_s)
             self._fine(now_s)
+
+    def _hear(self, permit: Permit, now_s: float, heard: Heard) -> None:
+        """Follow the buckets that successes tell of; those that only a refusal names cannot be followed."""
+        for axis, told in heard.told.items():
+            if axis in self._paces:
+                self._paces[axis].hear(told, now_s, permit.marks.get(axis))
+            elif heard.signal is Signal.FINE:
+                self._paces[axis] = Pace(told, now_s)
+                self._guess, self._slow_start = None, True  # from here on the buckets say what is too fast
+        if heard.signal is Signal.FINE:
+            for axis in self._paces.keys() - heard.told.keys():
+                del self._paces[axis]
 
     def _fine(self, now_s: float) -> None:
         self._fine_at_s.append(now_s)
         self._overloaded.append(False)
         if self._guess is not None:
-            self._guess.grow(now_s)
+            self._guess.succeeded(now_s)
         for pace in self._paces.values():
-            pace.ease()
+            pace.eased(self._latency_s)
         if self._in_flight + 1 >= self._limit / 2:  # a limit that is not used is not tested: it does not grow
             step = 1.0 if self._slow_start else 1.0 / self._limit
             self._limit = min(float(self._limits.in_flight_max), self._limit + step)
@@ -141,9 +151,10 @@ class Brake:
         spent = [axis for axis, told in heard.told.items() if told.remaining < max(1.0, self._cost.get(axis, 1.0))]
         if heard.told and not spent:
             return  # no bucket is empty: this refusal is this call's own, and only this call waits
-        if spent:
-            for axis in spent:
-                self._paces[axis].refused(now_s, sent_at_s=permit.sent_at_s)
+        followed = [self._paces[axis] for axis in spent if axis in self._paces]
+        if followed:
+            for pace in followed:
+                pace.refused(now_s, sent_at_s=permit.sent_at_s)
         elif permit.sent_at_s >= self._cut_at_s:
             self._cut(now_s)
             self._guess = Guess.after(self._guess, self._goodput_per_s(now_s), now_s)

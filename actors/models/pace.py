@@ -6,9 +6,19 @@ from dataclasses import dataclass
 
 RESERVE_SHARE = 0.01  # of the bucket, left in it: other hosts draw from it too, and what they take is seen late
 RESERVE_SHARE_MAX = 0.5
+EASE = 0.9995  # per success: a doubled reserve is back after 1,400
+SPREAD_LATENCIES = 10.0  # hosts see each other's calls one latency late: a full bucket is drained over several
+SPREAD_MIN_S = 0.2
+SPREAD_MAX_S = 20.0
+BUNCH_S = 0.02  # calls that may go together
 SAMPLE_SHARE = 0.02  # how much of the bucket must have flowed in before a rate is read off it ...
 SAMPLE_MIN = 20.0  # ... and how many units at least: what remains is told in whole numbers
 SAMPLE_MIN_S = 0.2
+NEARLY_FULL = 0.9
+RAISE = 1.5  # of the rate, once per round trip, while calls are held back and the bucket stays full ...
+RAISE_LATER = 1.03  # ... and once such a rate was refused
+CUT = 0.7
+WINDOW_SHARE = 0.1
 SAMPLE_MAX_S = 10.0
 WAIT_MAX_S = 60.0
 
@@ -55,7 +65,11 @@ class Pace:
         self._anchor: Mark | None = None
         self._anchor_remaining = 0.0
         self._reserve_share = RESERVE_SHARE
-        self._refused_at_s = float("-inf")
+        self._next_at_s = now_s
+        self._held_back = False
+        self._raise = RAISE
+        self._spread_s = SPREAD_MIN_S
+        self._refused_at_s = self._raised_at_s = float("-inf")
         self._hear_reset(told, now_s, taken=0.0)
 
     @property
@@ -68,23 +82,33 @@ class Pace:
     def level(self, now_s: float) -> float:
         """What is in the bucket now, as far as is known."""
         level = self._level + self.rate_per_s * max(0.0, now_s - self._level_at_s)
-        if self._full_at_s is not None and now_s >= self._full_at_s:
+        if self._full_at_s is not None and now_s >= self._full_at_s and self._in_windows():
             level = max(level, self._limit - (self._taken - self._full_taken))
         return min(self._limit, level)
 
+    def _in_windows(self) -> bool:
+        """Whether the bucket seems to be filled at the end of windows: nearly nothing flows in, and yet it gets full."""
+        return self.rate_per_s * WAIT_MAX_S < WINDOW_SHARE * self._limit
+
     def take(self, now_s: float, amount: float) -> Mark:
-        """Book `amount`, negative to give some back."""
-        self._level, self._level_at_s = self.level(now_s) - amount, max(now_s, self._level_at_s)
+        """Book `amount`. What is in the bucket beyond the inflow is spread over a while, not taken at once."""
+        level = self.level(now_s)
+        flow_per_s = self.rate_per_s + max(0.0, level - self._reserve_share * self._limit) / self._spread_s
+        self._next_at_s = max(self._next_at_s, now_s - BUNCH_S) + amount / max(flow_per_s, 1e-9)
+        self._level, self._level_at_s = level - amount, max(now_s, self._level_at_s)
         self._taken += amount
         return Mark(now_s, self._level, self._corrected, self._taken, amount)
 
     def wait_s(self, now_s: float, cost: float) -> float:
         """Seconds until `cost` may be taken; 0 when it may be now. Never more than a minute: then it is tried."""
         missing = min(cost + self._reserve_share * self._limit, self._limit) - self.level(now_s)
-        if missing <= 0:
+        if missing <= 0 and self._next_at_s <= now_s:
             return 0.0
+        self._held_back = True
+        if missing <= 0:
+            return min(WAIT_MAX_S, max(1e-3, self._next_at_s - now_s))
         wait_s = missing / self.rate_per_s if self.rate_per_s > 0 else WAIT_MAX_S
-        if self._full_at_s is not None and self._full_at_s > now_s:
+        if self._full_at_s is not None and self._full_at_s > now_s and self._in_windows():
             wait_s = min(wait_s, self._full_at_s - now_s)
         return min(WAIT_MAX_S, max(1e-3, wait_s))
 
@@ -99,7 +123,7 @@ class Pace:
         self._level, self._level_at_s = min(self._limit, self.level(now_s) + missed), now_s
         self._corrected += missed
         self._hear_reset(told, now_s, taken=mark.taken)
-        self._measure(told.remaining, mark)
+        self._measure(told.remaining, mark, now_s)
 
     def _hear_reset(self, told: Told, now_s: float, *, taken: float) -> None:
         self._full_at_s, self._full_taken = None, taken
@@ -109,9 +133,13 @@ class Pace:
             # Resets are told in whole seconds: one more is the most that it can be.
             self._floor_per_s = max(self._floor_per_s, (self._limit - told.remaining) / (reset_in_s + 1.0))
 
-    def _measure(self, remaining: float, mark: Mark) -> None:
+    def _measure(self, remaining: float, mark: Mark, now_s: float) -> None:
         """The inflow since the anchor, once enough has flowed to read it off whole numbers."""
-        if self._anchor is None or remaining >= self._limit:  # a full bucket overflows: nothing to read
+        full = remaining + mark.cost >= NEARLY_FULL * self._limit
+        if self._anchor is None or full:  # a full bucket overflows: nothing to read, but that more flows in
+            if full and self._held_back and mark.at_s >= self._raised_at_s:  # than calls are held back to
+                self._floor_per_s = max(self._floor_per_s, self.rate_per_s) * self._raise
+                self._measured_per_s, self._raised_at_s, self._held_back = None, now_s, False
             self._anchor, self._anchor_remaining = mark, remaining
             return
         inflow = remaining - self._anchor_remaining + mark.taken - self._anchor.taken
@@ -130,9 +158,13 @@ class Pace:
             return  # sent before the last refusal was known: the same mistake, not another
         self._refused_at_s = now_s
         self._reserve_share = min(RESERVE_SHARE_MAX, self._reserve_share * 2)
+        if self._measured_per_s is None:  # a rate that was only thought of was too high
+            self._floor_per_s, self._raise = self.rate_per_s * CUT, RAISE_LATER
 
-    def ease(self) -> None:
-        self._reserve_share = max(RESERVE_SHARE, self._reserve_share * 0.998)
+    def eased(self, latency_s: float) -> None:
+        """A success, and how long calls take now: what other hosts take is seen that much late."""
+        self._spread_s = min(SPREAD_MAX_S, max(SPREAD_MIN_S, SPREAD_LATENCIES * latency_s))
+        self._reserve_share = max(RESERVE_SHARE, self._reserve_share * EASE)
 
     def check(self) -> None:
         """The invariants that every test asserts on the way out."""
@@ -142,23 +174,26 @@ class Pace:
 
 
 class Guess:
-    """A rate for a provider that refuses without saying how much it allows: additive up, multiplicative down."""
+    """A rate for a provider that refuses without saying how much it allows: down by a factor, up by successes."""
 
-    CUT = 0.9
-    GROWTH_PER_S = 0.02  # so that a refusal comes about every five seconds, and costs one call in hundreds
-    GROWTH_LATER_PER_S = 0.1  # after 30 s without one: the limit was a passing one
+    CUT = 0.95
+    STEP = 1 / 4000  # per success: 5 % in 200 calls, so that a refusal costs less than one call in a hundred
+    STEPS_SLOW = 200
+    STEP_LATER = 1 / 500  # the limit was a passing one, or the guess far too low
     BURST_S = 0.1
+    FIRST_PER_S = 1.0  # when nothing has succeeded yet
 
     def __init__(self, rate_per_s: float, now_s: float) -> None:
         self.rate_per_s = max(0.1, rate_per_s)
         self._level = 0.0
-        self._level_at_s = self._grown_at_s = self._since_s = now_s
+        self._level_at_s = now_s
+        self._successes = 0
 
     @classmethod
     def after(cls, known: Guess | None, goodput_per_s: float, now_s: float) -> Guess:
         """The guess after a refusal: below what last succeeded, and below the guess that was refused."""
-        rates = [goodput_per_s, *([known.rate_per_s] if known is not None else [])]
-        return cls(cls.CUT * max(0.1, min(rates)), now_s)
+        rates = [max(goodput_per_s, cls.FIRST_PER_S), *([known.rate_per_s] if known is not None else [])]
+        return cls(cls.CUT * min(rates), now_s)
 
     def wait_s(self, now_s: float) -> float:
         level = self._level_now(now_s)
@@ -167,11 +202,15 @@ class Guess:
     def take(self, now_s: float) -> None:
         self._level, self._level_at_s = self._level_now(now_s) - 1.0, now_s
 
-    def grow(self, now_s: float) -> None:
-        share = self.GROWTH_PER_S if now_s - self._since_s < 30 else self.GROWTH_LATER_PER_S
-        self.rate_per_s *= 1 + share * (now_s - self._grown_at_s)
-        self._grown_at_s = now_s
+    def succeeded(self, now_s: float) -> None:
+        if self._level_now(now_s) > 0.5 * self._burst:
+            return  # a rate that is not used is not tested: it does not grow
+        self._successes += 1
+        self.rate_per_s *= 1 + (self.STEP if self._successes <= self.STEPS_SLOW else self.STEP_LATER)
 
     def _level_now(self, now_s: float) -> float:
-        burst = max(1.0, self.BURST_S * self.rate_per_s)
-        return min(burst, self._level + self.rate_per_s * (now_s - self._level_at_s))
+        return min(self._burst, self._level + self.rate_per_s * (now_s - self._level_at_s))
+
+    @property
+    def _burst(self) -> float:
+        return max(1.0, self.BURST_S * self.rate_per_s)
