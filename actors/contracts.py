@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from budget.errors import TaskError
 
@@ -95,8 +95,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One timed step inside a session: a model call or a tool call. Times are Unix seconds.
 
     `attributes` is a JSON object as text: hosts write thousands a second, and few are ever read.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, cast
 
 import pyarrow as pa
 import ray
 
 from actors.assembly import HostSpec, assemble
-from actors.hosting import Drained
+from actors.hosting import GC_THRESHOLDS, Drained
 from actors.tables import tasks_of
 from budget.actor import connect
 
@@ -21,6 +22,7 @@ class HostActor:
     def __init__(self, spec: HostSpec, ledger: Any) -> None:
         self._spec = spec
         self._budget = connect(ledger)
+        gc.set_threshold(*GC_THRESHOLDS)
 
     async def ready(self) -> str:
         """The host's id, once it can take tasks."""

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from actors.accounts import hold_id, run_account
 from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
+from actors.deadlines import Deadlines
 from actors.models.base import ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, unseen_tokens_of
 from actors.session import (
     Begun,
@@ -76,6 +77,7 @@ class Runner:
     host: str
     rules: Rules = Rules()
     clock: Callable[[], float] = time.time
+    deadlines: Deadlines = field(default_factory=Deadlines)
     _tools: Mapping[str, Tool] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ class Runner:
         if session.unseen_tokens:
             bill.add(self.price.worst_case(session.unseen_tokens) if self.price else None)
         spent = Amount(session.spent_tokens, bill.cost_microusd)
-        await _to_the_end(self.budget.reconcile(hold, spent))
+        await _said(self.budget.reconcile(hold, spent))
         work = Work(
             model=self.role.model,
             usage=session.usage,
@@ -135,17 +137,19 @@ class Runner:
 
     async def _within_deadline(self, session: Session, bill: Bill) -> tuple[Done | Ended, tuple[str, ...]]:
         """Drives the session to its end, or ends it when its time is up or its host says so."""
-        deadline_s = session.task.deadline_s
+        task = session.task
+        self.deadlines.begin(task.id, task.deadline_s)
         try:
-            async with asyncio.timeout(deadline_s):
-                ended = await self._drive(session, bill)
-                return ended, await self._unresolved(session.task, ended)
-        except TimeoutError as error:
-            late = f"no answer within {deadline_s:g} s (deadline of the task)"
-            return _stopped(session, Reason.TIMEOUT, late, error), ()
+            ended = await self._drive(session, bill)
+            return ended, await self._unresolved(task, ended)
         except asyncio.CancelledError as error:
             _swallow_cancellation()
+            if self.deadlines.end(task.id):
+                late = f"no answer within {task.deadline_s:g} s (deadline of the task)"
+                return _stopped(session, Reason.TIMEOUT, late, error), ()
             return _stopped(session, Reason.CANCELLED, "cancelled while at work", error), ()
+        finally:
+            self.deadlines.end(task.id)
 
     async def _drive(self, session: Session, bill: Bill) -> Done | Ended:
         event: Event = Begun()
@@ -308,15 +312,12 @@ def _swallow_cancellation() -> None:
         current.uncancel()
 
 
-async def _to_the_end(awaitable: Any) -> None:
-    """Awaits something that must not be cut short, also when this session is cancelled meanwhile."""
-    task = asyncio.ensure_future(awaitable)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            _swallow_cancellation()
-    task.result()
+async def _said(answer: asyncio.Future[Answer]) -> None:
+    """Waits for the ledger's answer; a cancellation meanwhile changes nothing, since the command is on its way."""
+    try:
+        await answer
+    except asyncio.CancelledError:
+        _swallow_cancellation()
 
 
 __all__ = ["Bill", "Rules", "Runner", "call_key"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -161,7 +160,7 @@ class Session:
     _prefix_tokens: int = 0  # what the last reply's request and reply were counted at
     _added_bytes: int = 0  # what was added since
     _repairs: int = 0
-    _repeats: Counter[str] = field(default_factory=Counter)
+    _repeats: dict[str, int] = field(default_factory=dict)
     _found: list[tuple[str, JsonValue]] = field(default_factory=list)
     _ended: bool = False
 
@@ -198,7 +197,7 @@ class Session:
             case ToolsReturned(returns):
                 return self._on_tools(returns)
             case Begun():
-                self._say("user", (Text(prompts.opening(self.task)),))
+                self._say((Text(prompts.opening(self.task)),))
                 self._prefix_tokens = self.role.standing_tokens + REQUEST_OVERHEAD_TOKENS
                 return self._call()
             case ModelFailed(message, unseen_tokens, circuit_open):
@@ -235,10 +234,10 @@ class Session:
         if self.model_calls >= self.task.turns_max:
             return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
         for call in calls:
-            self._repeats[f"{call.name} {sorted(call.arguments.items())}"] += 1
-        again, times = max(self._repeats.items(), key=lambda item: item[1])
-        if times > REPEATS_MAX:
-            return Ended(Reason.WATCHDOG, f"the same call {times} times, at most {REPEATS_MAX}: {again[:200]}")
+            said = f"{call.name} {sorted(call.arguments.items())}"
+            times = self._repeats[said] = self._repeats.get(said, 0) + 1
+            if times > REPEATS_MAX:
+                return Ended(Reason.WATCHDOG, f"the same call {times} times, at most {REPEATS_MAX}: {said[:200]}")
         self.tool_calls += len(calls)
         return CallTools(calls)
 
@@ -248,7 +247,7 @@ class Session:
         fatal = next((returned for returned in returns if returned.fatal), None)
         if fatal is not None:
             return Ended(Reason.TOOL_ERROR, f"{fatal.call.name}: {fatal.error}")
-        self._say("user", tuple(_result_block(returned) for returned in returns))
+        self._say(tuple(_result_block(returned) for returned in returns))
         return self._call()
 
     def _conclude(self, text: str) -> Instruction:
@@ -264,22 +263,23 @@ class Session:
             return Ended(Reason.INVALID_OUTPUT, problem)
         self._repairs += 1
         dropped = tuple(ToolResult(call.id, "not run: the reply was cut off", True) for call in unanswered)
-        self._say("user", (*dropped, Text(prompts.repair(problem))))
+        self._say((*dropped, Text(prompts.repair(problem))))
         return self._call()
 
     def _call(self) -> Instruction:
         """The next model call, clamped to what the task has left."""
         if self.model_calls >= self.task.turns_max:
             return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
-        final = self.model_calls > 0 and (self._last_turn() or self._running_dry())
-        if final and self.role.tools:
-            self._say("user", (Text(prompts.last_turn()),))
         left_tokens = self.task.tokens_max - self.spent_tokens
-        output_tokens = min(self.role.output_tokens_max, left_tokens - self._input_bound())
+        final = self.model_calls > 0 and (self._last_turn() or self._running_dry(left_tokens))
+        if final and self.role.tools:
+            self._say((Text(prompts.last_turn()),))
+        input_tokens = self._prefix_tokens + self._added_bytes
+        output_tokens = min(self.role.output_tokens_max, left_tokens - input_tokens)
         if output_tokens < min(OUTPUT_TOKENS_MIN, self.role.output_tokens_max):
-            return Ended(Reason.BUDGET_SKIP, self._dry_message(left_tokens))
+            return Ended(Reason.BUDGET_SKIP, self._dry_message(input_tokens, left_tokens))
         self.model_calls += 1
-        self.bound_tokens = self._input_bound() + output_tokens
+        self.bound_tokens = input_tokens + output_tokens
         return CallModel(
             ModelRequest(
                 agent=self.role.agent,
@@ -290,7 +290,7 @@ class Session:
                 output_tokens_max=output_tokens,
                 output_schema=self.role.output_schema,
                 effort=self.role.effort,
-                input_tokens_max=self._input_bound(),
+                input_tokens_max=input_tokens,
                 tokens_left=left_tokens,
                 run_id=self.task.run_id,
                 final=final,
@@ -300,33 +300,34 @@ class Session:
     def _last_turn(self) -> bool:
         return self.model_calls == self.task.turns_max - 1
 
-    def _running_dry(self) -> bool:
+    def _running_dry(self, left_tokens: int) -> bool:
         """Whether one more turn after the next could not be paid for."""
-        left_tokens = self.task.tokens_max - self.spent_tokens
-        return left_tokens < 2 * (self._input_bound() + self.role.output_tokens_max)
+        return left_tokens < 2 * (self._prefix_tokens + self._added_bytes + self.role.output_tokens_max)
 
-    def _input_bound(self) -> int:
-        """Input tokens of the next call, at most: what was counted before, and a token for each byte added since."""
-        return self._prefix_tokens + self._added_bytes
-
-    def _dry_message(self, left_tokens: int) -> str:
+    def _dry_message(self, input_tokens: int, left_tokens: int) -> str:
         return (
-            f"the next call could take {self._input_bound() + OUTPUT_TOKENS_MIN} tokens and {left_tokens} are left "
+            f"the next call could take {input_tokens + OUTPUT_TOKENS_MIN} tokens and {left_tokens} are left "
             f"of the task's ceiling of {self.task.tokens_max}: raise tokens_max or give the task less"
         )
 
     def _settle(self, usage: Usage | None = None, *, unseen_tokens: int = 0) -> None:
         if usage is not None:
-            self.usage = self.usage + usage
+            self.usage = usage if self.usage is NOTHING else self.usage + usage
         self.unseen_tokens += unseen_tokens
         self.bound_tokens = 0
 
-    def _say(self, role: str, blocks: tuple[Block, ...]) -> None:
-        """Add to the conversation; two user turns in a row become one."""
-        self._added_bytes += sum(_bytes(block) for block in blocks) + MESSAGE_OVERHEAD_TOKENS * len(blocks)
-        if self._messages and self._messages[-1].role == role == "user":
-            blocks = self._messages.pop().blocks + blocks
-        self._messages.append(Message("user", blocks))
+    def _say(self, blocks: tuple[Text | ToolResult, ...]) -> None:
+        """Add to the user's side of the conversation; two turns of his in a row become one.
+
+        `_added_bytes` bounds the input tokens of what was added since the last reply: a token for each byte.
+        """
+        for block in blocks:
+            text = block.text if type(block) is Text else block.content  # type: ignore[union-attr]
+            self._added_bytes += byte_length(text) + MESSAGE_OVERHEAD_TOKENS
+        said: tuple[Block, ...] = blocks
+        if self._messages and self._messages[-1].role == "user":
+            said = self._messages.pop().blocks + said
+        self._messages.append(Message("user", said))
 
     def _keep(self, origin: str, content: JsonValue) -> None:
         if content and len(self._found) < FOUND_PIECES_MAX:
@@ -347,12 +348,6 @@ def _result_block(returned: ToolReturn) -> ToolResult:
 def _excerpt(content: JsonValue) -> str:
     text = content if isinstance(content, str) else prompts.compact(content)
     return text[:FOUND_CHARACTERS_MAX]
-
-
-def _bytes(block: Block) -> int:
-    if isinstance(block, Text):
-        return byte_length(block.text)
-    return byte_length(block.content) if isinstance(block, ToolResult) else 0
 
 
 def byte_length(text: str) -> int:

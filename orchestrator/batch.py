@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from actors.assembly import HostSpec, ModelFactory
+from actors.hosting import patient_gc
 from actors.runner import Rules
 from actors.specialists.base import Specialist
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget
@@ -126,6 +127,7 @@ async def run_batch(
 @asynccontextmanager
 async def _place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
     async with AsyncExitStack() as stack:
+        stack.enter_context(patient_gc())
         if batch.settings.mode == "local":
             budget = await stack.enter_async_context(local_budget(directory.ledger, durable=batch.settings.durable))
             fleet: Fleet = LocalFleet(budget)
