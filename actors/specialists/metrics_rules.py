@@ -1,28 +1,22 @@
-"""The offline analyst's rules: what each thing that the tools found weighs. Stated in docs/specialists/metrics.md.
-
-A finding weighs its severity's points times its confidence. So a rule first says how many points something deserves,
-from smooth curves over number, length and size; severity and confidence follow from the points.
-"""
+"""The offline analyst's rules: what each thing that the tools found weighs. Stated in docs/specialists/metrics.md."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from actors.contracts import JsonValue
-from actors.specialists.findings import Finding, Findings, Severity
+from actors.specialists.findings import Finding, Findings
+from actors.specialists.metrics_change_rules import changes, near_limit
+from actors.specialists.metrics_weights import CITATIONS_MAX, Json, Weighed, figure, symptom, times, weighed
 
-Json: TypeAlias = dict[str, Any]
-
-TIERS: tuple[tuple[Severity, float], ...] = (("low", 2.0), ("medium", 8.0), ("high", 20.0), ("critical", 40.0))
 EPISODES_APART_MAX = 9  # the rest are one finding together
 FINDINGS_MAX = 20
-CITATIONS_MAX = 6
 ONE_OFF_SHARE, OFTEN_SHARE = 3e-5, 3e-2  # of the time with data: four minutes in 90 days; 40 minutes a day
 EXHAUSTED = 0.9  # of a resource
 ERROR_BUDGET = 0.001  # what 99.9 % leaves
-ALSO_DOWN, SAID_TWICE = 0.3, 0.3  # of what another finding has counted already
+ALSO_DOWN = 0.3  # of a burst that an outage has counted already
 FLAPS_MIN, FLAP_MINUTES_MAX = 5, 30.0
 
 
@@ -31,15 +25,15 @@ def findings_of(contents: Mapping[str, Json | JsonValue], failed: Sequence[str])
     discovered = cast(Json, contents.get("discover_series") or {})
     compared = cast(Json, contents.get("compare_windows") or {})
     episodes = cast(Json, contents.get("find_episodes") or {})
-    weighed = [
+    every = [
         *_outages(episodes),
         *_episodes(episodes),
-        *_changes(compared),
-        *_near_limit(compared),
+        *changes(compared),
+        *near_limit(compared),
         *_silences(episodes),
     ]
-    weighed.sort(key=lambda pair: (-pair[0], pair[1].kind, pair[1].claim))
-    found = [finding for _, finding in weighed[:FINDINGS_MAX]]
+    every.sort(key=lambda pair: (-pair[0], pair[1].kind, pair[1].claim))
+    found = [finding for _, finding in every[:FINDINGS_MAX]]
     said: list[Any] = episodes.get("gaps") or discovered.get("gaps") or []
     gaps = [*failed, *said, *_missing(discovered)]
     return Findings(
@@ -48,16 +42,6 @@ def findings_of(contents: Mapping[str, Json | JsonValue], failed: Sequence[str])
         facts=_facts(episodes, found),
         gaps=list(dict.fromkeys(str(gap) for gap in gaps))[:20],
     )
-
-
-Weighed: TypeAlias = tuple[float, Finding]
-
-
-def _weighed(points: float, **said: Any) -> Weighed:
-    """A finding of so many points: the lowest severity that reaches them, and the confidence that gives them."""
-    severity, most = next(((tier, most) for tier, most in TIERS if points <= most), TIERS[-1])
-    confidence = round(min(max(points / most, 0.05), 1.0), 3)
-    return points, Finding(severity=severity, confidence=confidence, **said)
 
 
 def _outages(episodes: Json) -> list[Weighed]:
@@ -73,8 +57,8 @@ def _outages(episodes: Json) -> list[Weighed]:
     found = [_own_outages(seen, own)] if own else []
     if suffered:
         cause = suffered[0]["cause"]
-        claim = f"Down while {cause} was, {_times(len(suffered))}, first at {min(one['start'] for one in suffered)}."
-        found.append(_symptom(8.0, "unavailability", claim, cause, [one["citation"] for one in suffered]))
+        claim = f"Down while {cause} was, {times(len(suffered))}, first at {min(one['start'] for one in suffered)}."
+        found.append(symptom(8.0, "unavailability", claim, cause, [one["citation"] for one in suffered]))
     return found
 
 
@@ -82,13 +66,13 @@ def _own_outages(seen: Json, own: list[Json]) -> Weighed:
     count, minutes, watched = seen["own_count"], seen["own_minutes"], max(seen["watched_minutes"], 1.0)
     points = 40 * (1 - math.exp(-0.35 * math.log2(1 + minutes / watched / ERROR_BUDGET) - 0.1 * math.log2(1 + count)))
     claim = (
-        f"Unavailable {_times(count)} for {minutes:g} minutes in all ({100 * minutes / watched:.2g} % of "
+        f"Unavailable {times(count)} for {minutes:g} minutes in all ({100 * minutes / watched:.2g} % of "
         f"{watched / 1440:.1f} days watched), longest {own[0]['minutes']:g} minutes from {own[0]['start']}"
     )
     if seen["down_now"]:
         points, claim = max(points, 32.0), f"{claim}; still down at the last check"
     kind = "flapping" if count >= FLAPS_MIN and minutes / count < FLAP_MINUTES_MAX else "unavailability"
-    return _weighed(points, kind=kind, claim=f"{claim}.", citations=[one["citation"] for one in own[:CITATIONS_MAX]])
+    return weighed(points, kind=kind, claim=f"{claim}.", citations=[one["citation"] for one in own[:CITATIONS_MAX]])
 
 
 def _episodes(episodes: Json) -> list[Weighed]:
@@ -102,7 +86,7 @@ def _episodes(episodes: Json) -> list[Weighed]:
     points = [(_burst_points(one) * rarity * repeated * (ALSO_DOWN if _meets(one, down) else 1.0), one) for one in own]
     points.sort(key=lambda pair: (-pair[0], pair[1]["start"]))
     found = [
-        _weighed(p, kind=_kind(one), claim=_burst_claim(one), citations=one["citations"])
+        weighed(p, kind=_kind(one), claim=_burst_claim(one), citations=one["citations"])
         for p, one in points[:EPISODES_APART_MAX]
     ]
     rest = points[EPISODES_APART_MAX:]
@@ -110,7 +94,7 @@ def _episodes(episodes: Json) -> list[Weighed]:
         count = len(rest) + int(episodes.get("episodes_left_out") or 0)
         claim = f"{count} smaller bursts besides, the first at {min(one['start'] for _, one in rest)}."
         cited = [one["citations"][0] for _, one in rest[:CITATIONS_MAX]]
-        found.append(_weighed(min(sum(p for p, _ in rest), 40.0), kind="further_bursts", claim=claim, citations=cited))
+        found.append(weighed(min(sum(p for p, _ in rest), 40.0), kind="further_bursts", claim=claim, citations=cited))
     return found + _suffered([one for one in every if one["role"] == "symptom"])
 
 
@@ -121,10 +105,10 @@ def _suffered(every: list[Json]) -> list[Weighed]:
         causes.setdefault(one["cause"], []).append(one)
     ranked = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:3]
     return [
-        _symptom(
+        symptom(
             8.0 * (1 - math.exp(-len(theirs) / 2)),
             "suffers_dependency",
-            f"In trouble {_times(len(theirs))} while {cause} was, first at {theirs[0]['start']}: {theirs[0]['why']}.",
+            f"In trouble {times(len(theirs))} while {cause} was, first at {theirs[0]['start']}: {theirs[0]['why']}.",
             cause,
             [one["citations"][0] for one in theirs],
         )
@@ -166,72 +150,9 @@ def _kind(one: Json) -> str:
 
 def _burst_claim(one: Json) -> str:
     moved = "; ".join(
-        f"{w['metric']} {_figure(w['normal'], w['unit'])} to {_figure(w['peak'], w['unit'])}" for w in one["what"][:3]
+        f"{w['metric']} {figure(w['normal'], w['unit'])} to {figure(w['peak'], w['unit'])}" for w in one["what"][:3]
     )
     return f"For {one['minutes'] + 1:.0f} minutes from {one['start']}: {moved}. Its own: {one['why']}."[:600]
-
-
-def _changes(compared: Json) -> list[Weighed]:
-    """Steps and trends in the bad direction: by how far, and how sure."""
-    found: list[Weighed] = []
-    for one in compared.get("changes", []):
-        rule = _change_rule(one)
-        if rule is None:
-            continue
-        kind, points = rule
-        points *= one["certainty"] * (1 + 0.05 * (min(one["agreeing_series"], 4) - 1))
-        points *= SAID_TWICE if any(known.kind == kind for _, known in found) else 1.0
-        verb = "stepped" if one["kind"] == "step" else "drifted"
-        when = "at" if one["kind"] == "step" else "since"
-        claim = (
-            f"{one['metric']} {verb} from {_figure(one['before'], one['unit'])} "
-            f"to {_figure(one['after'], one['unit'])} {when} {one['at']}, compared with {compared['compared_with']}."
-        )
-        if one["role"] == "symptom":
-            found.append(
-                _symptom(points, kind, f"{claim} {one['cause']}: {one['why']}.", one["cause"], one["citations"])
-            )
-        else:
-            found.append(_weighed(points, kind=kind, claim=claim[:600], citations=one["citations"]))
-    return found
-
-
-def _change_rule(one: Json) -> tuple[str, float] | None:
-    """Kind and points of a change, before certainty; None for one that hurts nobody."""
-    grown, step = float(one["doublings"]), one["kind"] == "step"
-    much = 1 - math.exp(-abs(grown))
-    if one["scope"] == "of its machine" and one["signal"] != "saturation":
-        return None
-    match one["signal"]:
-        case "errors" if grown > 0 and one["unit"] == "share":
-            bad = min(float(one["after"]) / 0.05, 1.0)  # 5 % of errors is as bad as it needs to be
-            return ("error_rate_step" if step else "error_rate_creep"), 14 + 26 * max(bad * much, 0.0)
-        case "errors" if grown > 0:
-            return ("error_rate_step" if step else "error_rate_creep"), 6 + 14 * much
-        case "latency" if grown > 0:
-            return ("latency_step" if step else "latency_creep"), 9 + 14 * much
-        case "saturation" if grown > 0 and one["unit"] == "share":
-            full = min(max((float(one["after"]) - 0.5) / 0.4, 0.0), 1.0)  # nothing below half, all at 90 %
-            return "saturation", (2 + 20 * full) * (0.5 if one["scope"] == "of its machine" else 1.0)
-        case "saturation" if grown > 0.8:
-            return "resource_growth", 4 + 10 * much
-        case "traffic" if grown < -1.5:
-            return "traffic_drop", 4 + 8 * much
-    return None
-
-
-def _near_limit(compared: Json) -> list[Weighed]:
-    """High but flat utilisation: context, as nothing says that it ever hurt."""
-    moved = {one["metric"] for one in compared.get("changes", [])}
-    flat = [one for one in compared.get("near_limit", []) if one["metric"] not in moved]
-    if not flat:
-        return []
-    names = ", ".join(f"{one['metric']} {_figure(one['high'], 'share')}" for one in flat[:4])
-    claim = f"Runs near a limit without change (95th percentile): {names}."
-    cited = [one["citation"] for one in flat[:4]]
-    return [
-        (0.0, Finding(kind="high_utilisation", claim=claim[:600], severity="info", confidence=0.9, citations=cited))
-    ]
 
 
 def _silences(episodes: Json) -> list[Weighed]:
@@ -246,14 +167,8 @@ def _silences(episodes: Json) -> list[Weighed]:
             found.append((0.0, said))
             continue
         points = 4.0 if one["until_now"] else 1.5
-        found.append(_weighed(points, kind="data_gap", claim=claim + ".", citations=[one["citation"]]))
+        found.append(weighed(points, kind="data_gap", claim=claim + ".", citations=[one["citation"]]))
     return found
-
-
-def _symptom(points: float, kind: str, claim: str, cause: str, citations: Sequence[str]) -> Weighed:
-    cited = list(dict.fromkeys(citations))[:CITATIONS_MAX]
-    weight, finding = _weighed(points, kind=kind, claim=claim[:600], role="symptom", cause=cause[:200], citations=cited)
-    return weight / 4, finding
 
 
 def _facts(episodes: Json, found: Sequence[Finding]) -> dict[str, float | str | bool]:
@@ -283,18 +198,3 @@ def _summary(discovered: Json, found: Sequence[Finding]) -> str:
         return f"Nothing in {extent} points to a reliability problem."
     suffered = len(problems) - len(own)
     return f"{len(own)} findings of its own and {suffered} from others, in {extent}. {problems[0].claim}"[:1200]
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _figure(value: float | None, unit: str) -> str:
-    """A value as people say it: 12 ms, 1.5 s, 3.2 %."""
-    if value is None:
-        return "nothing"
-    if unit == "share":
-        return f"{100 * value:.3g} %"
-    if unit == "seconds":
-        return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
-    return f"{value:.4g} {unit}".strip()

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from actors.tools import vocabulary
-from actors.tools.series import Family, Flags, Floats, Places, Series, SeriesSet, interval_s
+from actors.tools.grids import come_and_go, extent, histogram_quantile, increases, mean, rates, resolution, step_of
+from actors.tools.series import Family, Floats, Series, SeriesSet
 from actors.tools.signals import Meaning, Scope, Signal, base_name, meaning, other_party
 
 TAIL = (0.99,)
 QUANTILES = (0.5, 0.99)  # where there is no sum to take the mean from
 SERIES_APART_MAX = 12  # of one metric; more are averaged, as for a service with many pods
 OBSERVATIONS_PER_BIN = 20  # below this a quantile of a bin is noise
-BINS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,8 @@ def _gauges(family: str, members: list[Series], meant: Meaning) -> Iterable[Indi
     for series in members:
         by_detail.setdefault(_detail(series), []).append(series)
     for detail, alike in by_detail.items():
-        if meant.signal is not Signal.AVAILABILITY and (len(alike) > SERIES_APART_MAX or _come_and_go(alike)):
-            yield _gauge(family, f"{detail} mean of {len(alike)}".strip(), *_mean(alike), meant, _longest(alike))
+        if meant.signal is not Signal.AVAILABILITY and (len(alike) > SERIES_APART_MAX or come_and_go(alike)):
+            yield _gauge(family, f"{detail} mean of {len(alike)}".strip(), *mean(alike), meant, _longest(alike))
             continue
         for series in alike:
             yield _gauge(family, detail, series.times, series.values, meant, series)
@@ -133,13 +132,13 @@ def _counted(family: str, members: list[Series], meant: Meaning) -> Iterable[Ind
     if status is not None and meant.signal is Signal.TRAFFIC:
         bad = [s for s in members if _is_bad(s.labels.get(status, ""))]
         if bad and len(bad) < len(members):
-            times, all_of_them, bad_ones = _rates(members, bad)
+            times, all_of_them, bad_ones = rates(members, bad)
             share = np.divide(bad_ones, all_of_them, out=np.zeros_like(bad_ones), where=all_of_them > 0)
             failing = Subject(Signal.ERRORS, meant.scope, family, "share of errors", "share")
             yield Indicator(failing, times, share, _longest(bad))
             yield Indicator(_subject(family, "rate", meant), times, all_of_them, _longest(members))
             return
-    times, rate, _ = _rates(members, [])
+    times, rate, _ = rates(members, [])
     yield Indicator(_subject(family, "rate", meant), times, rate, _longest(members))
 
 
@@ -148,10 +147,10 @@ def _quantiles(family: str, buckets: list[Series], meant: Meaning, quantiles: tu
     bounds = sorted({bound for s in buckets if not math.isnan(bound := _bound(s.labels["le"]))})
     if len(bounds) < 2 or not math.isinf(bounds[-1]):
         return
-    step_s = _step(buckets)
+    step_s = step_of(buckets)
     by_bound = {bound: [s for s in buckets if _bound(s.labels["le"]) == bound] for bound in bounds}
-    start_s, end_s = _extent(buckets)
-    counted = np.stack([_increases(by_bound[bound], start_s, end_s, step_s) for bound in bounds])
+    start_s, end_s = extent(buckets)
+    counted = np.stack([increases(by_bound[bound], start_s, end_s, step_s) for bound in bounds])
     total = counted[-1]
     seen = total[total > 0]
     if seen.size and (merge := math.ceil(OBSERVATIONS_PER_BIN / float(np.median(seen)))) > 1:
@@ -164,38 +163,18 @@ def _quantiles(family: str, buckets: list[Series], meant: Meaning, quantiles: tu
     times = start_s + step_s * (np.arange(counted.shape[1])[filled] + 1)
     cited = _longest(by_bound[bounds[-1]])
     for quantile in quantiles:
-        values = _histogram_quantile(np.array(bounds), counted[:, filled], quantile)
-        coarse = _resolution(bounds, float(np.median(values))) if values.size else 0.0
+        values = histogram_quantile(np.array(bounds), counted[:, filled], quantile)
+        coarse = resolution(bounds, float(np.median(values))) if values.size else 0.0
         yield Indicator(
             _subject(family, f"p{quantile * 100:g}", meant), times, values * meant.factor, cited, resolution=coarse
         )
 
 
-def _resolution(bounds: Sequence[float], value: float) -> float:
-    """How far the bucket of a value reaches, or the next one, in doublings: within it a quantile is a guess."""
-    place = int(np.searchsorted(bounds, value))
-    around = [bound for bound in bounds[max(place - 1, 0) : place + 2] if 0 < bound < math.inf]
-    return max((math.log2(high / low) for low, high in pairwise(around)), default=0.0)
-
-
-def _histogram_quantile(bounds: Floats, cumulative: Floats, quantile: float) -> Floats:
-    """As Prometheus does it: linear inside the bucket; beyond the last finite bound, that bound."""
-    rank = quantile * cumulative[-1]
-    bucket = np.minimum((cumulative < rank).sum(axis=0), len(bounds) - 2)
-    columns = np.arange(cumulative.shape[1])
-    low = np.where(bucket > 0, bounds[np.maximum(bucket - 1, 0)], 0.0)
-    below = np.where(bucket > 0, cumulative[np.maximum(bucket - 1, 0), columns], 0.0)
-    inside = cumulative[bucket, columns] - below
-    share = np.divide(rank - below, inside, out=np.ones_like(rank), where=inside > 0)
-    values: Floats = low + (bounds[bucket] - low) * np.clip(share, 0.0, 1.0)
-    return values
-
-
 def _means(family: str, sums: list[Series], counts: list[Series], meant: Meaning) -> Iterable[Indicator]:
     """The mean of a summary or histogram that has neither quantiles nor buckets."""
-    start_s, end_s = _extent(sums + counts)
-    step_s = _step(counts)
-    total, count = (_increases(members, start_s, end_s, step_s) for members in (sums, counts))
+    start_s, end_s = extent(sums + counts)
+    step_s = step_of(counts)
+    total, count = (increases(members, start_s, end_s, step_s) for members in (sums, counts))
     filled = count > 0
     times = start_s + step_s * (np.arange(count.size)[filled] + 1)
     values = total[filled] / count[filled] * meant.factor
@@ -204,74 +183,6 @@ def _means(family: str, sums: list[Series], counts: list[Series], meant: Meaning
 
 def _subject(family: str, detail: str, meant: Meaning) -> Subject:
     return Subject(meant.signal, meant.scope, family, detail, meant.unit)
-
-
-def _rates(members: list[Series], part: list[Series]) -> tuple[Floats, Floats, Floats]:
-    """Per second, of all members and of some, on one grid; bins in which nothing was scraped are left out."""
-    start_s, end_s = _extent(members)
-    step_s = _step(members)
-    filled = _seen(members, start_s, end_s, step_s)
-    times = start_s + step_s * (np.arange(filled.size)[filled] + 1)
-    of_all, of_part = (_increases(some, start_s, end_s, step_s)[filled] / step_s for some in (members, part))
-    return times, of_all, of_part
-
-
-def _increases(members: Sequence[Series], start_s: float, end_s: float, step_s: float) -> Floats:
-    """By how much counters grew in each bin, together. A fall is a restart: the counter began again from zero."""
-    total = np.zeros(_bins(start_s, end_s, step_s))
-    for series in members:
-        grown = np.diff(series.values)
-        grown = np.where(grown < 0, series.values[1:], grown)
-        usual = interval_s(series.times)
-        grown[np.diff(series.times) > 10 * usual] = 0.0  # over a gap nobody knows when it grew
-        total += np.bincount(_bin_of(series.times[1:], start_s, step_s, total.size), grown, total.size)
-    return total
-
-
-def _seen(members: Sequence[Series], start_s: float, end_s: float, step_s: float) -> Flags:
-    seen = np.zeros(_bins(start_s, end_s, step_s), dtype=bool)
-    for series in members:
-        seen[_bin_of(series.times[1:], start_s, step_s, seen.size)] = True
-    return seen
-
-
-def _mean(members: Sequence[Series]) -> tuple[Floats, Floats]:
-    start_s, end_s = _extent(members)
-    step_s = _step(members)
-    size = _bins(start_s, end_s, step_s)
-    at = np.concatenate([_bin_of(s.times, start_s, step_s, size) for s in members])
-    count = np.bincount(at, minlength=size)
-    total = np.bincount(at, np.concatenate([s.values for s in members]), size)
-    filled = count > 0
-    return start_s + step_s * (np.arange(size)[filled] + 1), total[filled] / count[filled]
-
-
-def _bin_of(times: Floats, start_s: float, step_s: float, size: int) -> Places:
-    """The bin (start, end] that each time falls into."""
-    places: Places = np.clip(np.ceil((times - start_s) / step_s).astype(np.int64) - 1, 0, size - 1)
-    return places
-
-
-def _bins(start_s: float, end_s: float, step_s: float) -> int:
-    return max(math.ceil((end_s - start_s) / step_s), 1)
-
-
-def _extent(members: Sequence[Series]) -> tuple[float, float]:
-    return min(float(s.times[0]) for s in members), max(float(s.times[-1]) for s in members)
-
-
-def _step(members: Sequence[Series]) -> float:
-    """The width of bins: the usual interval, so wide that there are at most BINS_MAX."""
-    start_s, end_s = _extent(members)
-    usual = max(float(np.median([interval_s(s.times) for s in members])), 1.0)
-    return max(usual, math.ceil((end_s - start_s) / BINS_MAX))
-
-
-def _come_and_go(members: list[Series]) -> bool:
-    """Whether most of these series cover little of the time that they cover together, as pods of many releases do."""
-    start_s, end_s = _extent(members)
-    spans = [float(s.times[-1] - s.times[0]) for s in members]
-    return len(members) > 2 and float(np.median(spans)) < 0.5 * (end_s - start_s)
 
 
 def _longest(members: Sequence[Series]) -> Series:

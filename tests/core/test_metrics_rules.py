@@ -9,7 +9,8 @@ import pytest
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Findings
 from actors.specialists.metrics import METRICS, STEPS, analyse
-from actors.specialists.metrics_rules import TIERS, findings_of
+from actors.specialists.metrics_rules import findings_of
+from actors.specialists.metrics_weights import TIERS
 
 POINTS = {**dict(TIERS), "info": 0.0}
 
@@ -51,9 +52,10 @@ def outages(count: int, minutes: float, **changed: Any) -> dict[str, Any]:
 
 def changed(signal: str, before: float, after: float, doublings: float, **more: Any) -> dict[str, Any]:
     one = {"kind": "step", "signal": signal, "scope": "own", "metric": "m", "unit": "share", "role": "cause",
-           "cause": "", "at": "2026-01-05T00:00:00Z", "before": before, "after": after, "doublings": doublings, "certainty": 0.9,
-           "agreeing_series": 1, "why": "", "citations": ["metric:m@1", "metric:m@2"], **more}  # fmt: skip
-    return {"compare_windows": {"compared_with": "the window before", "changes": [one], "near_limit": []}}
+           "cause": "", "at": "2026-01-05T00:00:00Z", "before": before, "after": after, "doublings": doublings,
+           "certainty": 0.9, "agreeing_series": 1, "why": "", "citations": ["metric:m@1", "metric:m@2"]}  # fmt: skip
+    changes = [{**one, **more}]
+    return {"compare_windows": {"compared_with": "the window before", "changes": changes, "near_limit": []}}
 
 
 def test_the_three_looks_come_in_order_and_then_the_answer():
