@@ -95,6 +95,9 @@ class Usage:
         )
 
 
+NOTHING = Usage()
+
+
 class Span(NamedTuple):
     """One timed step inside a session: a model call or a tool call. Times are Unix seconds.
 
@@ -108,8 +111,7 @@ class Span(NamedTuple):
     attributes: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(NamedTuple):
     """What a session did and what it cost, whether or not anything came of it.
 
     `spent_tokens` is what the ledger was told: the usage, and above it what may have been billed unseen.
@@ -117,7 +119,7 @@ class Work:
     """
 
     model: str = ""
-    usage: Usage = Usage()
+    usage: Usage = NOTHING
     spent_tokens: int = 0
     cost_microusd: int | None = 0
     model_calls: int = 0
@@ -127,6 +129,9 @@ class Work:
     started_at_s: float = 0.0
     elapsed_ms: float = 0.0
     spans: tuple[Span, ...] = ()
+
+
+NO_WORK = Work()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +147,7 @@ class Result:
     attempt: int
     answer: str
     unresolved: tuple[str, ...] = ()
-    work: Work = Work()
+    work: Work = NO_WORK
 
     @property
     def output(self) -> dict[str, JsonValue]:
@@ -161,7 +166,7 @@ class Failure:
     reason: Reason
     message: str
     found: JsonValue = None
-    work: Work = Work()
+    work: Work = NO_WORK
 
 
 Outcome: TypeAlias = Result | Failure

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from actors import prompts
-from actors.contracts import JsonValue, Reason, Task, Usage
+from actors.contracts import NOTHING, JsonValue, Reason, Task, Usage
 from actors.models.base import (
     Block,
     Effort,
@@ -31,11 +31,9 @@ REPEATS_MAX = 4  # the same call with the same arguments, in one session
 REPAIRS_MAX = 1
 FOUND_CHARACTERS_MAX = 4_000  # of each piece that a failure keeps
 FOUND_PIECES_MAX = 40
-NOTHING = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A final answer that is valid under the task's schema, as JSON."""
 
     json: str
@@ -72,20 +70,17 @@ class Begun:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Replied:
+class Replied(NamedTuple):
     reply: ModelReply
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFailed:
+class ModelFailed(NamedTuple):
     message: str
     unseen_tokens: int = 0
     circuit_open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolReturn:
+class ToolReturn(NamedTuple):
     """What came of one tool call: its content, or an error. A fatal one ends the session."""
 
     call: ToolUse
@@ -94,8 +89,7 @@ class ToolReturn:
     fatal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolsReturned:
+class ToolsReturned(NamedTuple):
     returns: Sequence[ToolReturn]
 
 
@@ -116,20 +110,17 @@ Event: TypeAlias = Begun | Replied | ModelFailed | ToolsReturned | Stopped
 # --- instructions -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CallModel:
+class CallModel(NamedTuple):
     request: ModelRequest
 
 
-@dataclass(frozen=True, slots=True)
-class CallTools:
+class CallTools(NamedTuple):
     """All at once: calls of one turn do not depend on each other."""
 
     calls: tuple[ToolUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     answer: Answer
 
 
@@ -140,6 +131,8 @@ class Ended:
 
 
 Instruction: TypeAlias = CallModel | CallTools | Done | Ended
+_ENDINGS = (Done, Ended)
+_COMPLETE = frozenset({StopReason.END_TURN, StopReason.TOOL_USE, StopReason.STOP_SEQUENCE})
 
 
 @dataclass(slots=True)
@@ -181,7 +174,7 @@ class Session:
         """The one door. Raises AssertionError when driven past its end."""
         assert not self._ended, f"session {self.task.id!r} has ended"
         instruction = self._next(event)
-        self._ended = isinstance(instruction, Done | Ended)
+        self._ended = isinstance(instruction, _ENDINGS)
         return instruction
 
     def check(self) -> None:
@@ -209,26 +202,25 @@ class Session:
 
     def _on_reply(self, reply: ModelReply) -> Instruction:
         self._settle(reply.usage, unseen_tokens=reply.unseen_tokens)
-        self._prefix_tokens = reply.usage.total_tokens
+        self._prefix_tokens = (reply.usage + reply.saved).total_tokens
         self._added_bytes = 0
         self._messages.append(Message("assistant", reply.blocks))
-        calls = tuple(block for block in reply.blocks if isinstance(block, ToolUse))
-        text = "".join(block.text for block in reply.blocks if isinstance(block, Text))
-        match reply.stop_reason:
-            case StopReason.REFUSAL:
-                self._keep("answer", text)
-                return Ended(Reason.MODEL_ERROR, f"the model refused: {text[:200] or 'no reason given'}")
-            case StopReason.CONTEXT_WINDOW:
-                self._keep("answer", text)
-                return Ended(Reason.MODEL_ERROR, "the input no longer fits the model's window: give the task less")
-            case StopReason.PAUSE_TURN:
-                return self._call()
-            case StopReason.MAX_TOKENS:
-                self._keep("answer", text)
-                return self._again(
-                    f"it was cut off after {reply.usage.output_tokens} output tokens; answer in fewer", calls
-                )
-        return self._use(calls) if calls else self._conclude(text)
+        calls = tuple([block for block in reply.blocks if isinstance(block, ToolUse)])
+        text = "".join([block.text for block in reply.blocks if isinstance(block, Text)])
+        if reply.stop_reason in _COMPLETE:
+            return self._use(calls) if calls else self._conclude(text)
+        return self._on_incomplete(reply, text, calls)
+
+    def _on_incomplete(self, reply: ModelReply, text: str, calls: tuple[ToolUse, ...]) -> Instruction:
+        """A reply that is neither an answer nor a wish for tools. Each kind has its defined end."""
+        if reply.stop_reason is StopReason.PAUSE_TURN:
+            return self._call()
+        self._keep("answer", text)
+        if reply.stop_reason is StopReason.REFUSAL:
+            return Ended(Reason.MODEL_ERROR, f"the model refused: {text[:200] or 'no reason given'}")
+        if reply.stop_reason is StopReason.CONTEXT_WINDOW:
+            return Ended(Reason.MODEL_ERROR, "the input no longer fits the model's window: give the task less")
+        return self._again(f"it was cut off after {reply.usage.output_tokens} output tokens; answer in fewer", calls)
 
     def _use(self, calls: tuple[ToolUse, ...]) -> Instruction:
         if self.model_calls >= self.task.turns_max:

@@ -1,25 +1,27 @@
-"""The one method that every model has: a request in, one reply out."""
+"""The one method that every model has: a request in, one reply out.
+
+What a session makes for each call is a NamedTuple: as unchangeable as a frozen dataclass, three times cheaper to make.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from actors.contracts import JsonValue, Usage
+from actors.contracts import NOTHING, JsonValue, Usage
 
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUse:
+class ToolUse(NamedTuple):
     """The model asks for a tool; `id` ties the result to it."""
 
     id: str
@@ -27,8 +29,7 @@ class ToolUse:
     arguments: Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(NamedTuple):
     tool_use_id: str
     content: str
     is_error: bool = False
@@ -44,8 +45,7 @@ class Opaque:
 Block: TypeAlias = Text | ToolUse | ToolResult | Opaque
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     role: Literal["user", "assistant"]
     blocks: tuple[Block, ...]
 
@@ -69,11 +69,12 @@ class StopReason(StrEnum):
     CONTEXT_WINDOW = "model_context_window_exceeded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
+class ModelRequest(NamedTuple):
     """`output_tokens_max` is the clamp of this call; `output_schema` a JSON schema for the final answer.
 
     `tokens_left` is what all attempts of this call together may cost; an attempt that could pass it is not made.
+    `input_tokens_max` is an upper bound of the input that the caller knows; None: the client takes the body's bytes.
+    `run_id` is whose retry budget the retries count against.
     """
 
     agent: str
@@ -90,16 +91,20 @@ class ModelRequest:
     run_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelReply:
-    """`unseen_tokens`: what lost attempts of this call may have been billed above `usage`, at most."""
+class ModelReply(NamedTuple):
+    """`unseen_tokens`: what lost attempts of this call may have been billed above `usage`, at most.
+
+    `saved` is what a reply out of a cache cost when it was made: its `usage` is nothing, as nobody bills it again.
+    `attributes` are what a span of the call says beside the usage, under the names of the GenAI conventions.
+    """
 
     blocks: tuple[Block, ...]
     usage: Usage
     model: str
     stop_reason: StopReason
     unseen_tokens: int = 0
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    saved: Usage = NOTHING
+    attributes: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 class ModelError(Exception):
