@@ -90,6 +90,10 @@ class Runs:
     def __len__(self) -> int:
         return len(self._states)
 
+    def __contains__(self, run_id: str) -> bool:
+        """Whether a run is under way."""
+        return run_id in self._states
+
     def admit(self, run: Run) -> Step:
         """A run begins. Raises AssertionError for an id that is under way."""
         assert run.id not in self._states, f"run {run.id!r} is under way"

@@ -1,0 +1,190 @@
+"""What an earlier attempt at a batch has left: outcomes that stand, and tasks that go again.
+
+A resumed batch plans the same tasks under the same ids. Those whose outcome stands are not submitted: their patterns
+are told what came of them. All others go again, as attempts that no hold was ever made for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from actors.accounts import attempt_of, hold_id
+from actors.contracts import Outcome, Reason, Task
+from actors.tables import OK, outcomes_of
+from budget import Amount, Budget, Limit, Verdict
+from budget.errors import AccountConflictError, UnknownAccountError
+
+# Says of an outcome's status whether its task goes again.
+Again: TypeAlias = Callable[[str], bool]
+
+
+def interrupted(status: str) -> bool:
+    """What a cancelled batch left undone."""
+    return status == Reason.CANCELLED
+
+
+def failed(reasons: frozenset[str] = frozenset()) -> Again:
+    """Failures, all or those of some reasons; what was cancelled goes again in any case."""
+    return lambda status: interrupted(status) or (status != OK and (not reasons or status in reasons))
+
+
+@dataclass(slots=True)
+class _Row:
+    batch: pa.RecordBatch
+    row: int
+    attempt: int
+    status: str
+    spent_tokens: int
+    cost_microusd: int | None
+
+
+@dataclass(slots=True)
+class KnownRows:
+    """Outcomes of earlier attempts, each made into a value when somebody looks at it, and not kept."""
+
+    _rows: Sequence[_Row]
+
+    def outcome(self, row: int) -> Outcome:
+        found = self._rows[row]
+        return outcomes_of(found.batch.slice(found.row, 1))[0]
+
+
+@dataclass(slots=True)
+class Known:
+    """The latest outcome of each task. Only five columns are read here; the rest stays as it lies on the disk."""
+
+    again: Again = interrupted
+    _rows: dict[str, _Row] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batches: Iterable[pa.RecordBatch], again: Again = interrupted) -> Known:
+        known = cls(again)
+        for batch in batches:
+            known._add(batch)
+        return known
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd")
+        for row, (task_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
+            before = self._rows.get(task_id)
+            if before is None or before.attempt < rest[0]:
+                self._rows[task_id] = _Row(batch, row, *rest)
+
+    def stands(self, task_id: str) -> bool:
+        """Whether a task has an outcome, and does not go again."""
+        found = self._rows.get(task_id)
+        return found is not None and not self.again(found.status)
+
+    def has_row(self, task_id: str) -> bool:
+        return task_id in self._rows
+
+    def rows(self, tasks: Sequence[Task]) -> KnownRows:
+        return KnownRows([self._rows[task.id] for task in tasks])
+
+    def figures(self, tasks: Sequence[Task]) -> Iterable[tuple[str, int, int | None]]:
+        """Status, tokens and micro-dollars of tasks that have an outcome."""
+        for task in tasks:
+            found = self._rows[task.id]
+            yield found.status, found.spent_tokens, found.cost_microusd
+
+    def spent(self, task_id: str, attempt: int) -> Amount | None:
+        """What this very attempt came to, when its outcome is here."""
+        found = self._rows.get(task_id)
+        if found is None or found.attempt != attempt:
+            return None
+        return Amount(found.spent_tokens, found.cost_microusd)
+
+    def all_spent(self) -> Amount:
+        rows = self._rows.values()
+        unknown = any(row.cost_microusd is None for row in rows)
+        cost = None if unknown else sum(row.cost_microusd or 0 for row in rows)
+        return Amount(sum(row.spent_tokens for row in rows), cost)
+
+    def next_attempt(self, task: Task) -> Task:
+        found = self._rows.get(task.id)
+        return task if found is None else replace(task, attempt=found.attempt + 1)
+
+
+async def settle_the_dead(budget: Budget, batch: str, known: Known) -> None:
+    """Charge the holds of hosts that are gone: as an outcome tells where there is one, in full elsewhere."""
+    answer = await budget.expire(account_id=batch)
+    for hold in answer.expired_ids:
+        named = attempt_of(batch, hold)
+        spent = known.spent(*named) if named else None
+        if spent is not None:
+            budget.reconcile(hold, spent)
+
+
+async def count_what_was_spent(budget: Budget, batch: str, known: Known) -> None:
+    """For a ledger that was lost: what the outcomes tell counts as spent. What was under way is not known any more."""
+    spent = known.all_spent()
+    hold = hold_id(batch, "outcomes of a lost ledger", 1)
+    await budget.reserve(hold, batch, Amount(0, 0))
+    await budget.reconcile(hold, spent)
+
+
+async def unused_attempts(budget: Budget, batch: str, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks as attempts that the ledger has never heard of: a hold's id stays used, whatever came of it."""
+    settled: dict[str, Task] = {}
+    asked = list(tasks)
+    while asked:
+        # To extend a hold by nothing changes nothing, and tells whether there is one.
+        ids = [hold_id(batch, task.id, task.attempt) for task in asked]
+        answers = await asyncio.gather(*(budget.extend(one, Amount(0, 0)) for one in ids))
+        unknown = [answer.verdict is Verdict.UNKNOWN_HOLD for answer in answers]
+        settled |= {task.id: task for task, unused in zip(asked, unknown, strict=True) if unused}
+        asked = [
+            replace(task, attempt=task.attempt + 1) for task, unused in zip(asked, unknown, strict=True) if not unused
+        ]
+    return [settled[task.id] for task in tasks]
+
+
+@dataclass(slots=True)
+class RunAccounts:
+    """The accounts of runs. A run whose account was closed and that goes on gets another, beside the batch's own."""
+
+    budget: Budget
+    batch: str
+    _parents: list[str] = field(default_factory=list)
+
+    async def find(self) -> None:
+        """Look for what earlier attempts opened beside the batch's own account."""
+        for number in itertools.count(2):
+            parent = f"{self.batch}~{number}"
+            if (await self.budget.standing(parent)).of(parent) is None:
+                return
+            self._parents.append(parent)
+
+    async def open(self, account: str, limit: Limit) -> None:
+        for parent in [self.batch, *self._parents]:
+            try:
+                await self.budget.open(account, parent=parent, limit=limit)
+                return
+            except AccountConflictError:
+                continue
+        await self._open_anew(account, limit)
+
+    async def _open_anew(self, account: str, limit: Limit) -> None:
+        """Under a parent where that name is not used up; an open one of other terms is closed before."""
+        for number in itertools.count(len(self._parents) + 2):
+            parent = f"{self.batch}~{number}"
+            await self.budget.open(parent, parent=self.batch)
+            if parent not in self._parents:
+                self._parents.append(parent)
+            try:
+                await self.budget.open(account, parent=parent, limit=limit)
+                return
+            except AccountConflictError:
+                try:
+                    await self.budget.close(account)
+                except UnknownAccountError:
+                    continue
