@@ -10,6 +10,7 @@ import numpy as np
 
 from actors.tools import vocabulary
 from actors.tools.grids import come_and_go, extent, histogram_quantile, increases, mean, rates, resolution, step_of
+from actors.tools.limits import with_shares
 from actors.tools.series import Family, Floats, Series, SeriesSet
 from actors.tools.signals import Meaning, Scope, Signal, base_name, meaning, other_party
 
@@ -64,9 +65,10 @@ class Indicator:
 def indicators(found: SeriesSet, own: frozenset[str]) -> list[Indicator]:
     """All that is worth comparing, in a fixed order. `own` are the service's names in its labels."""
     groups: dict[tuple[str, Scope, str, str], list[tuple[Series, Meaning]]] = {}
-    for series in found.series:
+    for series in with_shares(found).series:
         family = base_name(series.name, found.families)
-        meant = meaning(family, _family(found, family, series.name), series.labels, own)
+        said = _family(found, family, series.name)
+        meant = meaning(family, replace(said, unit=series.unit or said.unit), series.labels, own)
         if meant.signal is Signal.OTHER or series.times.size < 2 or series.name.endswith("_created"):
             continue
         about = other_party(series.labels, own) if meant.scope is Scope.OUTBOUND else ""

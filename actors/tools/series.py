@@ -27,6 +27,7 @@ class Series:
     """One series: `times` are Unix seconds, ascending and distinct; `values` as many finite numbers.
 
     `step_s` is 0 for raw samples; otherwise each value stands for the `step_s` seconds up to its time.
+    `unit` is set where the values are no longer in the unit that the source says.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Series:
     times: Floats
     values: Floats
     step_s: float = 0.0
+    unit: str = ""
 
     @cached_property
     def selector(self) -> str:

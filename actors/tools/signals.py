@@ -83,6 +83,11 @@ def other_party(labels: Mapping[str, str], own: frozenset[str]) -> str:
     return "" if called in own else called
 
 
+def words_of(name: str) -> frozenset[str]:
+    """A metric name's words, in lower case."""
+    return frozenset(word.lower() for word in _WORD.findall(name))
+
+
 def own_names(selector: str, label_sets: Sequence[Mapping[str, str]]) -> frozenset[str]:
     """What a service's labels call it: what the selector asks for, and what all its series say alike."""
     asked = own_values(selector) if selector.strip() else frozenset()

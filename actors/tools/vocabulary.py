@@ -21,6 +21,10 @@ LIMITS = _words(
     """
 )
 
+# What of them is a ceiling to what is used, and how use is said.
+CEILINGS = _words("allocatable capacity limit limits max quota")
+USES = _words("active busy current in open opened size usage use used working")
+
 # 0 or 1: whether it works at all.
 AVAILABLE = _words("alive availability available health healthy online reachable ready up")
 

@@ -110,3 +110,21 @@ def test_a_citation_names_a_sample_that_is_there():
         .citation(TIMES[1])
         .startswith("metric:avg_over_time(cpu_ratio[300s])@")
     )
+
+
+def test_use_beside_its_limit_is_a_share():
+    """Connections in use of those that the pool may open; file descriptors; never a limit that use goes beyond."""
+    found = made(
+        Series("pool_connections_in_use", {"service": "cart"}, TIMES, np.full(200, 150.0)),
+        Series("pool_connections_max", {"service": "cart"}, TIMES, np.full(200, 200.0)),
+        Series("process_open_fds", {"service": "cart"}, TIMES, np.full(200, 512.0)),
+        Series("process_max_fds", {"service": "cart"}, TIMES, np.full(200, 1024.0)),
+        Series("heap_used_bytes", {"service": "cart"}, TIMES, np.full(200, 9.0)),
+        Series("heap_max_bytes", {"service": "cart"}, TIMES, np.full(200, -1.0)),
+    )
+
+    assert {title: (one.subject.unit, one.values[0]) for title, one in found.items()} == {
+        "pool_connections_in_use": ("share", 0.75),
+        "process_open_fds": ("share", 0.5),
+        "heap_used_bytes": ("", 9.0),
+    }
