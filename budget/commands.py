@@ -65,7 +65,10 @@ class Expire(NamedTuple):
 
 
 class ExpireOwner(NamedTuple):
-    """The same for all holds of an owner, in this account and below it, or anywhere."""
+    """The same for all holds of an owner, in this account and below it, or anywhere.
+
+    What still arrives from it is withdrawn, until another client opens an account again: its successor.
+    """
 
     owner: str
     account_id: str | None = None

@@ -36,6 +36,7 @@ from budget.commands import (
 from budget.line import blocker, hopeless, join, lacks_room, leave, next_decided, refusals
 from budget.money import NOTHING, Amount
 
+GONE_KEPT_MAX = 10_000  # owners; what they still had under way arrives within seconds
 ALERTS_KEPT_MAX = 10_000  # for clients that ask late
 LATE_KEPT_MAX = 100_000  # holds of lost owners in closed accounts, which a late reconciliation may still lower
 
@@ -51,6 +52,7 @@ class BudgetLedger:
         self.late: dict[str, Hold] = {}
         self.closed_roots = ClosedIds()
         self.parents: dict[str, Account] = {}  # the accounts that have, or had, others below
+        self.gone: dict[tuple[str, str | None], None] = {}  # owners that were expired, and in which account
         self.alerts: deque[Alert] = deque(maxlen=ALERTS_KEPT_MAX)
         self.alert_count = 0
         self.arrivals = 0
@@ -95,6 +97,8 @@ class BudgetLedger:
 
         self.arrivals += 1
         hold = Hold(said, account, self.arrivals)
+        if self.gone and self._is_gone(hold):
+            return self._record(hold, Verdict.WITHDRAWN)
         tokens = said.tokens
         for above in account.path:
             if tokens > above.free_tokens or microusd > above.free_microusd or above.line or above.overrun:
@@ -111,17 +115,21 @@ class BudgetLedger:
         return PLAIN[Verdict.HELD]
 
     def _wait_or_refuse(self, hold: Hold) -> Answer:
-        waits = hold.asked.waits and not hopeless(hold)
         why = refusals(hold, hold.tokens, hold.microusd)
+        if hopeless(hold) or not hold.asked.waits:
+            return self._record(hold, Verdict.NEVER if hopeless(hold) else Verdict.SKIPPED, why)
+        queue = blocker(hold)
+        assert queue is not None, hold.asked
+        join(queue, hold)
+        hold.account.holds_open += 1
+        return self._record(hold, Verdict.WAITING, why)
+
+    def _record(self, hold: Hold, state: Verdict, why: tuple[Refusal, ...] = ()) -> Answer:
+        """Remember a hold for which nothing was set aside, so that it is answered alike when said again."""
+        hold.state = state
         self.holds[hold.asked.hold_id] = hold
         hold.account.hold_ids.append(hold.asked.hold_id)
-        hold.state = Verdict.WAITING if waits else Verdict.NEVER if hopeless(hold) else Verdict.SKIPPED
-        if waits:
-            queue = blocker(hold)
-            assert queue is not None, hold.asked
-            join(queue, hold)
-            hold.account.holds_open += 1
-        return Answer(hold.state, refusals=why)
+        return Answer(state, refusals=why)
 
     def _said_again(self, said: Reserve) -> Answer:
         hold = self.holds[said.hold_id]
@@ -236,9 +244,7 @@ class BudgetLedger:
 
     def _replace_charge(self, hold: Hold, tokens: int, microusd: int | None) -> Answer:
         """A lost owner's charge becomes what it really spent; what it was charged too much goes back to that period."""
-        while hold.account.folded:
-            assert hold.account.parent is not None, hold.asked
-            hold.account = hold.account.parent
+        _books_of(hold)
         more_tokens = tokens - hold.spent_tokens
         more_microusd = (microusd or 0) - (hold.spent_microusd or 0)
         unpriced = (microusd is None) - (hold.spent_microusd is None)
@@ -262,16 +268,24 @@ class BudgetLedger:
         return self._charge_in_full([hold for hold in found if hold])
 
     def _expire_owner(self, said: ExpireOwner) -> Answer:
+        self.gone[said.owner, said.account_id] = None
+        if len(self.gone) > GONE_KEPT_MAX:
+            del self.gone[next(iter(self.gone))]
         holds = [hold for hold in self._all_holds() if hold.asked.owner == said.owner]
         if said.account_id is not None:
-            holds = [hold for hold in holds if any(above.id == said.account_id for above in hold.account.path)]
+            holds = [hold for hold in holds if any(above.id == said.account_id for above in _books_of(hold).path)]
         return self._charge_in_full(holds)
 
     def _expire_account(self, said: ExpireAccount) -> Answer:
         account = self.accounts.get(said.account_id)
         if account is None:
             return self._no_account(said.account_id)
-        return self._charge_in_full([hold for hold in self._all_holds() if account in hold.account.path])
+        own = [self.holds[hold_id] for one in _subtree(account) for hold_id in one.hold_ids]
+        return self._charge_in_full([*own, *(hold for hold in self.late.values() if account in _books_of(hold).path)])
+
+    def _is_gone(self, hold: Hold) -> bool:
+        owner = hold.asked.owner
+        return (owner, None) in self.gone or any((owner, above.id) in self.gone for above in hold.account.path)
 
     def _all_holds(self) -> list[Hold]:
         return [*self.holds.values(), *self.late.values()]
@@ -315,7 +329,9 @@ class BudgetLedger:
                 return PLAIN[Verdict.CLOSED]
             if known.asked._replace(owner=said.owner) != said:
                 return PLAIN[Verdict.CONFLICT]
-            known.asked = said  # whoever opened it last looks after it
+            if known.asked.owner != said.owner:  # whoever opened it last looks after it, with owners of its own
+                self.gone.clear()
+            known.asked = said
             return Answer(Verdict.OPEN, repeated=True)
         if min(said.limit_tokens or 0, said.limit_microusd or 0) < 0:
             return PLAIN[Verdict.INVALID]
@@ -441,6 +457,14 @@ class BudgetLedger:
 def _state_of(hold: Hold) -> Answer:
     """A hold's present state, for who says something again."""
     return Answer(hold.state, repeated=True, charged=hold.spent if hold.state in _SETTLED else None)
+
+
+def _books_of(hold: Hold) -> Account:
+    """The account that a hold counts in: its own, or the first above it that is not closed and forgotten."""
+    while hold.account.folded:
+        assert hold.account.parent is not None, hold.asked
+        hold.account = hold.account.parent
+    return hold.account
 
 
 def _order(hold: Hold) -> tuple[int, int]:

@@ -41,6 +41,7 @@ def snapshot(ledger: BudgetLedger) -> dict[str, Any]:
         "accounts": [_account_row(account) for account in ledger.accounts.values()],
         "holds": [_hold_row(hold) for hold in ledger.holds.values()],
         "late": [_hold_row(hold) for hold in ledger.late.values()],
+        "gone": [list(owner) for owner in ledger.gone],
         "closed_roots": ledger.closed_roots.digests(),
         "alerts": [list(alert) for alert in ledger.alerts],
         "counts": [ledger.alert_count, ledger.arrivals, ledger.renewals],
@@ -52,6 +53,7 @@ def restored(state: dict[str, Any]) -> BudgetLedger:
     ledger = BudgetLedger()
     ledger.alert_count, ledger.arrivals, ledger.renewals = state["counts"]
     ledger.alerts.extend(Alert(*row) for row in state["alerts"])
+    ledger.gone = dict.fromkeys((owner, account_id) for owner, account_id in state["gone"])
     ledger.closed_roots = ClosedIds(state["closed_roots"])
     for row in state["accounts"]:
         _restore_account(ledger, row)

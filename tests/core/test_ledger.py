@@ -335,6 +335,19 @@ def test_an_owner_can_be_expired_in_one_account_only(ledger: BudgetLedger) -> No
     assert answer.expired_ids == ("b",)
 
 
+def test_what_still_arrives_from_a_lost_owner_is_not_held(ledger: BudgetLedger) -> None:
+    """It was under way when its host was killed: nobody would ever reconcile it. A successor may use the name again."""
+    ledger.apply(Open("batch", "shared", 100, 1000, (), "driver 1"))
+    ledger.apply(ExpireOwner("h1", "batch"))
+
+    late = [ledger.apply(reserve("a", 40, owner="h1")).verdict for _ in range(2)]
+    ledger.apply(Open("batch", "shared", 100, 1000, (), "driver 2"))
+
+    assert late == [Verdict.WITHDRAWN] * 2
+    assert balance(ledger) == (0, 0)
+    assert ledger.apply(reserve("b", 40, owner="h1")).verdict is HELD
+
+
 def test_nobody_is_let_in_only_to_be_charged(ledger: BudgetLedger) -> None:
     """The dead owner's waiting holds leave without letting each other in."""
     ledger.apply(reserve("b", 50, owner="h2"))

@@ -30,6 +30,7 @@ from budget.wire import commands_read, commands_written
 from support.ledger_model import LedgerModel, ModelHold
 
 ACCOUNTS = {"shared": None, "batch": "shared", "run-a": "batch", "run-b": "batch", "team": "run-b", "other": "shared"}
+OWNERS = st.sampled_from(["h1", "h2", "h3", "h4"])
 tokens = st.integers(0, 60)
 GONE = (Verdict.CLOSED, Verdict.UNKNOWN_ACCOUNT)  # a name is remembered as long as its parent is open
 limits = st.none() | st.integers(0, 150)
@@ -58,7 +59,7 @@ class LedgerMachine(RuleBasedStateMachine):
         account_id=st.sampled_from(sorted(ACCOUNTS)),
         number=st.integers(0, 6),
         amount=st.tuples(tokens, tokens),
-        owner=st.sampled_from(["h1", "h2"]),
+        owner=OWNERS,
         priority=st.integers(0, 2),
         waits=st.booleans(),
     )
@@ -108,12 +109,24 @@ class LedgerMachine(RuleBasedStateMachine):
         self.said.append(command)
         self.model.said_expire(known, self.ledger.apply(command))
 
-    @rule(owner=st.sampled_from(["h1", "h2"]), account_id=st.none() | st.sampled_from(sorted(ACCOUNTS)))
+    @rule(number=st.integers(0, 99))
+    def take_over(self, number: int) -> None:
+        """Another driver opens the account again; the names of expired owners may be used again."""
+        account = self.ledger.accounts["shared"]
+        command = account.asked._replace(owner=f"client-{number}")
+        if account.asked != command:
+            self.model.gone.clear()
+        self.said.append(command)
+        assert self.ledger.apply(command).verdict == Verdict.OPEN
+
+    @rule(owner=OWNERS, account_id=st.none() | st.sampled_from(sorted(ACCOUNTS)))
     def expire_owner(self, owner: str, account_id: str | None) -> None:
         command = ExpireOwner(owner, account_id)
+        self.model.gone.add((owner, account_id))
         mine = [name for name, hold in self.model.holds.items() if hold.owner == owner]
         if account_id is not None:
             mine = [name for name in mine if account_id in self.model.path(self.model.holds[name].account)]
+            mine = mine if account_id in self.ledger.accounts else []
         known = [name for name in mine if name in self.ledger.holds or name in self.ledger.late]
         self.said.append(command)
         self.model.said_expire(known, self.ledger.apply(command))
@@ -153,12 +166,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def say_something_again(self, data: st.DataObject) -> None:
         """Late and out of order, as a lost call does. It must change no sum."""
-        holding = [one for one in self.said if isinstance(one, Open | Reserve | Withdraw)]
-        command = data.draw(st.sampled_from(holding))
-        already = isinstance(command, Open) or command.hold_id in self.model.holds
-        if isinstance(command, Withdraw) and command.hold_id in self.model.holds:
-            already = self.model.holds[command.hold_id].state not in (Verdict.HELD, Verdict.WAITING)
-        if not already:
+        command = data.draw(
+            st.sampled_from([one for one in self.said if isinstance(one, Reserve | Withdraw)] or [None])
+        )
+        hold = self.model.holds.get(command.hold_id) if command else None
+        if command is None or hold is None:
+            return
+        if isinstance(command, Withdraw) and hold.state in (Verdict.HELD, Verdict.WAITING):
             return
         before = snapshot(self.ledger)
         answer = self.ledger.apply(command)

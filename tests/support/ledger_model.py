@@ -45,6 +45,7 @@ class LedgerModel:
     accounts: dict[str, ModelAccount] = field(default_factory=dict)
     holds: dict[str, ModelHold] = field(default_factory=dict)
     arrivals: int = 0
+    gone: set[tuple[str, str | None]] = field(default_factory=set)
 
     def path(self, account_id: str | None) -> list[str]:
         found = []
@@ -103,7 +104,9 @@ class LedgerModel:
             return
         self.arrivals += 1
         hold.order = (hold.order[0], self.arrivals)
-        if answer.verdict == Verdict.HELD:
+        if any((hold.owner, name) in self.gone for name in (None, *self.path(hold.account))):
+            assert answer.verdict == Verdict.WITHDRAWN, answer
+        elif answer.verdict == Verdict.HELD:
             assert self.can_ever(hold), hold_id
             assert self.fits(hold), hold_id
             self._assert_passes_nobody(hold)
