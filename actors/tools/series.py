@@ -18,6 +18,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 Places: TypeAlias = NDArray[np.int64]
 
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
+VALUE_MAX = 1e100  # nothing measured is larger, and sums and differences of less stay finite
 HOUR_S = 3_600.0
 DAY_S = 86_400.0
 
@@ -62,7 +63,7 @@ class SeriesSet:
 
 def cleaned(times: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Finite samples in order of time, the last of those with one time."""
-    keep = np.isfinite(times) & np.isfinite(values)
+    keep = np.isfinite(times) & (np.abs(values) <= VALUE_MAX)
     if not keep.all():
         times, values = times[keep], values[keep]
     if times.size > 1 and not (np.diff(times) > 0).all():
