@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -22,12 +23,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from support.messages_server import serving
-
 from actors.models.anthropic import AnthropicConfig, AnthropicModel
 from actors.models.base import Message, ModelError, ModelRequest, Text
 from actors.models.brake import Brake, Heard, Permit
 from actors.models.key import Key
+from support.messages_server import serving
 
 REQUEST = ModelRequest(
     agent="bench",
@@ -51,7 +51,7 @@ class Fixed(Brake):
         self._in_flight += 1
         return Permit(now_s, {})
 
-    def answered(self, permit: Permit, now_s: float, heard: Heard) -> None:
+    def answered(self, permit: Permit, now_s: float, heard: Heard) -> None:  # noqa: ARG002  (whatever it says)
         self._in_flight -= 1
 
 
@@ -63,10 +63,8 @@ async def run(plan: dict[str, Any], brake: Callable[[], Brake] | None, *, loops:
 
         async def loop() -> None:
             while time.monotonic() < ends_s:
-                try:
+                with contextlib.suppress(ModelError):
                     await client.reply(REQUEST)
-                except ModelError:
-                    pass
 
         tasks = [asyncio.create_task(loop()) for _ in range(loops)]
         await asyncio.sleep(for_s)

@@ -87,7 +87,7 @@ class Pace:
         return min(self._limit, level)
 
     def _in_windows(self) -> bool:
-        """Whether the bucket seems to be filled at the end of windows: nearly nothing flows in, and yet it gets full."""
+        """Whether the bucket seems to be filled by windows: nearly nothing flows in, and yet it gets full."""
         return self.rate_per_s * WAIT_MAX_S < WINDOW_SHARE * self._limit
 
     def take(self, now_s: float, amount: float) -> Mark:
