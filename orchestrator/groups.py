@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.claims import Claim
@@ -38,11 +38,13 @@ def by_cause(standings: Sequence[Standing]) -> list[Group]:
     """Services whose problems have a cause in common; symptoms go under the name of the service that causes them."""
     names = names_of(standing.evidence for standing in standings)
 
-    def name_of(claim: Claim) -> str:
-        service = named(claim.cause, names) if claim.role == "symptom" else ""
-        return service or " ".join(claim.cause.casefold().split())
+    return _groups(standings, lambda claim: cause_name(claim, names))
 
-    return _groups(standings, name_of)
+
+def cause_name(claim: Claim, names: Mapping[str, str]) -> str:
+    """What a claim's cause goes under; "" when it names none. `names` are the services, by lower case."""
+    service = named(claim.cause, names) if claim.role == "symptom" else ""
+    return service or " ".join(claim.cause.casefold().split())
 
 
 def by_kind(standings: Sequence[Standing]) -> list[Group]:

@@ -1,0 +1,258 @@
+"""The batch's last run: a tree of leads that comes to one page, each node citing what it read.
+
+Groups are as large as the model's window and the budget allow. Where a lead fails, the rules that it stands for write
+its page, and the page at the top says so: a lost node loses no service.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors.assembly import role_of
+from actors.contracts import Outcome, Result, Task
+from actors.session import REQUEST_OVERHEAD_TOKENS
+from actors.specialists.lead import LEAD, Overview, Seen, overview, seen
+from orchestrator import synthesis_records as records
+from orchestrator.estate import Standing, names_of
+from orchestrator.patterns import Tree
+from orchestrator.runs import Run, State
+from orchestrator.synthesis_records import Covered, Json
+
+RUN_ID = "@synthesis"  # no service's name begins with an @
+WINDOW_TOKENS = 200_000  # the context window that all current models of the price list have at least
+PAYLOAD_BYTES_MIN = 8_000  # a few services: below this a tree would only stack pages
+DEADLINE_S_MIN = 180.0  # a page of 8,192 tokens at 50 tokens a second
+TURNS_MAX = 2  # the page, and one repair of it
+DETAILS = (5, 3, 1, 0)  # findings of a service that are shown, the most that the budget allows
+BYTES_PER_TOKEN = 3  # of JSON with names and figures; four is usual for English text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a node may take. `tokens_left` is what the batch has left for all nodes; None: no ceiling."""
+
+    batch_id: str
+    tokens_per_task: int
+    tokens_left: int | None = None
+    deadline_s: float = DEADLINE_S_MIN
+    window_tokens: int = WINDOW_TOKENS
+    priority: int = 0
+
+    @property
+    def tokens_max(self) -> int:
+        """The ceiling of one node."""
+        left = self.window_tokens if self.tokens_left is None else self.tokens_left
+        return max(1, min(self.window_tokens, self.tokens_per_task, left))
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """What a node may be given to read. A byte counts as a token: before the call nobody knows it better."""
+        return max(PAYLOAD_BYTES_MIN, self.tokens_max - _STANDING_TOKENS - LEAD.output_tokens_max)
+
+
+_STANDING_TOKENS = role_of(LEAD, "").standing_tokens + REQUEST_OVERHEAD_TOKENS + 2_000  # and the objective, and counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A service's record or a node's page, with the counts and the nodes that it stands for."""
+
+    id: str
+    body: Json
+    size_bytes: int
+    covered: Covered
+    nodes: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeadMerge:
+    """How leads merge: what they are given, what of their answer stands, and who stands in for one that failed."""
+
+    bounds: Bounds
+    facts: Mapping[str, Json]  # of every service, by name
+
+    def groups(self, items: Sequence[Item]) -> Sequence[Sequence[Item]]:
+        groups = list(_packed(items, self.bounds.payload_bytes_max))
+        if len(groups) < max(2, len(items)):
+            return groups
+        return [items[n : n + 2] for n in range(0, len(items), 2)]  # too large for two: leads that fail, and rules
+
+    def task(self, level: int, place: int, items: Sequence[Item]) -> Task:
+        bounds, task_id = self.bounds, f"{RUN_ID}/{level}.{place}"
+        what = f"{records.total([i.covered for i in items]).services} services"
+        return Task(
+            id=task_id,
+            run_id=RUN_ID,
+            agent=LEAD.name,
+            objective=f"Write one page about these {what}: what to do first, what they have in common, whose it is, "
+            "and what is not known.",
+            output_schema=Overview.__name__,
+            tokens_max=bounds.tokens_max,
+            deadline_s=max(DEADLINE_S_MIN, bounds.deadline_s),
+            turns_max=TURNS_MAX,
+            idempotency_key=f"{bounds.batch_id}/{task_id}",
+            inputs=_inputs(items),
+            priority=bounds.priority,
+        )
+
+    def item(self, task: Task, items: Sequence[Item], outcome: Outcome) -> Item:
+        inputs = task.inputs
+        covered = records.total([item.covered for item in items])
+        page, struck, trouble = _page(inputs, outcome, covered)
+        node: Json = {
+            "node": task.id,
+            "by": "rules" if trouble else LEAD.name,
+            "trouble": trouble,
+            "services": covered.services,
+            "read": [item.id for item in items],
+            "struck": struck,
+        }
+        half = self.bounds.payload_bytes_max // 2  # so that at least two pages fit a node
+        body, size = next((b, s) for b, s in self._bodies(task.id, page, trouble) if s <= half or not _lists(b))
+        nodes = tuple(node for item in items for node in item.nodes)
+        return Item(id=task.id, body=body, size_bytes=size, covered=covered, nodes=(*nodes, node))
+
+    def _bodies(self, part: str, page: Overview, trouble: str) -> Iterator[tuple[Json, int]]:
+        """A page as a higher lead reads it, whole first, then ever shorter."""
+        for entries_max in (100, 10, 7, 5, 3, 2, 1, 0):
+            told = page.model_dump()
+            for name in _LISTS:
+                told[name] = told[name][:entries_max]
+            named = {f["service"] for f in told["first"]}
+            named |= {s for name in _LISTS[1:] for entry in told[name] for s in entry["services"]}
+            body: Json = {
+                "part": part,
+                "by": "rules" if trouble else LEAD.name,
+                "facts": {name: self.facts[name] for name in sorted(named)},
+                "overview": told,
+            }
+            yield body, records.size_bytes(body)
+
+
+_LISTS = ("first", "causes", "owners", "not_known")
+
+
+def synthesis_run(standings: Sequence[Standing], bounds: Bounds) -> Run:
+    """The run that comes to one page about all `standings`."""
+    leaves, left_out = _leaves(standings, bounds)
+    merge = LeadMerge(bounds, {s.evidence.name: records.facts(s) for s in standings})
+    return Run(id=RUN_ID, pattern=Tree(leaves, merge), subject="synthesis", context={"left_out": [*left_out]})
+
+
+def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Json:
+    """The page at the top as `summary["synthesis"]`: figures from code beside each name, and how it came about."""
+    assert isinstance(run.pattern, Tree)
+    root: Item | None = run.pattern.root(state)
+    left_out: list[str] = list(run.context["left_out"])  # type: ignore[arg-type]
+    if root is None:  # it was stopped before its end, or there was nothing to read
+        return {"by": "nobody", "trouble": "the synthesis ended before its page was written", "left_out": left_out}
+    told, top = root.body["overview"], root.nodes[-1]
+    facts = {s.evidence.name: records.facts(s) for s in standings}
+    by_rules = [node for node in root.nodes if node["trouble"]]
+    return {
+        "by": top["by"],
+        "trouble": top["trouble"],
+        "summary": told["summary"],
+        "first": [{**entry, **facts[entry["service"]]} for entry in told["first"]],
+        "causes": told["causes"],
+        "owners": [{**entry, **_share(root.covered, entry["owner"])} for entry in told["owners"]],
+        "not_known": told["not_known"],
+        "covered": root.covered.as_json(),
+        "left_out": left_out,
+        "partial": [{name: node[name] for name in ("node", "services", "trouble")} for node in by_rules],
+        "struck": [entry for node in root.nodes for entry in node["struck"]],
+        "nodes": [{name: node[name] for name in ("node", "by", "services", "read")} for node in root.nodes],
+    }
+
+
+def _leaves(standings: Sequence[Standing], bounds: Bounds) -> tuple[list[Item], list[str]]:
+    """Every service's record at the greatest detail that the budget allows, and who had to be left out of it."""
+    names = names_of(standing.evidence for standing in standings)
+    leaves: list[Item] = []
+    left_tokens = float("inf") if bounds.tokens_left is None else bounds.tokens_left
+    for findings_max in DETAILS:
+        leaves = [_leaf(standing, names, findings_max) for standing in records.by_cause(standings)]
+        if _cost_tokens(leaves, bounds) <= left_tokens:
+            return leaves, []
+    ranked = sorted(leaves, key=lambda leaf: int(leaf.body["rank"]))
+    kept = max(1, bisect_right(range(len(ranked)), left_tokens, key=lambda n: _cost_tokens(ranked[: n + 1], bounds)))
+    read = {leaf.id for leaf in ranked[:kept]}
+    return [leaf for leaf in leaves if leaf.id in read], [leaf.id for leaf in ranked[kept:]]
+
+
+def _leaf(standing: Standing, names: Mapping[str, str], findings_max: int) -> Item:
+    body = records.record(standing, names, findings_max=findings_max)
+    covered = records.covered_by(standing)
+    return Item(id=standing.evidence.name, body=body, size_bytes=records.size_bytes(body), covered=covered)
+
+
+def _cost_tokens(leaves: Sequence[Item], bounds: Bounds) -> int:
+    """About what a tree over `leaves` spends: every record read once, and a page for each node."""
+    size = sum(leaf.size_bytes for leaf in leaves)
+    nodes = -(-size // bounds.payload_bytes_max)
+    above = nodes // 8 + 1 if nodes > 1 else 0
+    return size // BYTES_PER_TOKEN + (nodes + above) * (LEAD.output_tokens_max + _STANDING_TOKENS)
+
+
+def _packed(items: Sequence[Item], bytes_max: int) -> Iterator[list[Item]]:
+    """`items` in their order, each group as long as it fits."""
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        if group and size + item.size_bytes + 1 > bytes_max:
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += item.size_bytes + 1
+    yield group
+
+
+def _inputs(items: Sequence[Item]) -> Json:
+    kind = "parts" if items[0].nodes else "services"
+    return {kind: [item.body for item in items], "covered": records.total([item.covered for item in items]).as_json()}
+
+
+def _page(inputs: Mapping[str, Any], outcome: Outcome, covered: Covered) -> tuple[Overview, list[Json], str]:
+    """The page that counts, what was struck from it, and why rules had to write it ("": a lead did)."""
+    if not isinstance(outcome, Result):
+        return overview(inputs), [], f"{outcome.reason.value}: {outcome.message}"
+    try:
+        page = Overview.model_validate(outcome.output)
+    except ValueError:
+        return overview(inputs), [], "invalid_output: the answer does not have the form of a page"
+    kept, struck = _kept(page, seen(inputs), covered)
+    return kept, [{"node": outcome.task_id, **entry} for entry in struck], ""
+
+
+def _kept(page: Overview, given: Seen, covered: Covered) -> tuple[Overview, list[Json]]:
+    """A page without what its lead cannot have read, and without what stands on nothing then."""
+    told = page.model_dump()
+    struck: list[Json] = []
+    for entry in (entry for name in _LISTS for entry in told[name]):
+        text = entry.get("why") or entry.get("claim") or entry["what"]
+        for name, read in (("citations", given.findings), ("services", given.services)):
+            unread = [said for said in entry.get(name, ()) if said not in read]
+            if unread:
+                entry[name] = [said for said in entry[name] if said in read]
+                struck.append({"claim": text, name: unread})
+        if "services_count" in entry:
+            entry["services_count"] = min(max(entry["services_count"], len(entry["services"])), covered.services)
+    fallen = [f for f in told["first"] if f["service"] not in given.services]
+    struck += [{"claim": f["why"], "services": [f["service"]]} for f in fallen]
+    told["first"] = [f for f in told["first"] if f["citations"] and f not in fallen]
+    told["causes"] = [cause for cause in told["causes"] if cause["citations"] and cause["services"]]
+    told["owners"] = [load for load in told["owners"] if load["owner"] in covered.owners]
+    return Overview.model_validate(told), struck
+
+
+def _share(covered: Covered, owner: str) -> Json:
+    services, needy, watched = covered.owners[owner]
+    return {"owned": services, "needs_work": needy, "watch": watched}
+
+
+def _lists(body: Json) -> bool:
+    """Whether a body can still become shorter."""
+    return any(body["overview"][name] for name in _LISTS)

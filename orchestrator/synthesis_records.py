@@ -1,0 +1,151 @@
+"""What the lead reads: one small record per service, and figures that code adds up on the way to the top."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from actors import prompts
+from actors.session import byte_length
+from orchestrator.claims import Claim
+from orchestrator.estate import Standing, names_of
+from orchestrator.evidence import Evidence, State
+from orchestrator.groups import cause_name
+from orchestrator.scoring import Verdict
+
+Json: TypeAlias = "dict[str, Any]"
+CLAIM_CHARACTERS_MAX = 240  # of one finding: two sentences with figures
+OWNERS_SHOWN_MAX = 50  # to one lead; the figures of all are carried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """What a part of the estate rests on: counts that add up. `owners` has services, needing work, to watch."""
+
+    services: int = 0
+    reported: int = 0
+    tasks_planned: int = 0
+    tasks_succeeded: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    owners: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def as_json(self) -> Json:
+        shares = sorted(self.owners.items(), key=lambda item: (-item[1][1], -item[1][2], item[0]))
+        return {
+            "services": self.services,
+            "reported": self.reported,
+            "tasks": {
+                "planned": self.tasks_planned,
+                "succeeded": self.tasks_succeeded,
+                "failed": dict(sorted(self.failed.items())),
+            },
+            "verdicts": {verdict.value: self.verdicts[verdict.value] for verdict in Verdict},
+            "owners": [
+                {"owner": owner, "services": services, "needs_work": needy, "watch": watched}
+                for owner, (services, needy, watched) in shares[:OWNERS_SHOWN_MAX]
+            ],
+        }
+
+
+def total(parts: Sequence[Covered]) -> Covered:
+    """The counts of all parts together."""
+    verdicts: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    owners: dict[str, tuple[int, int, int]] = {}
+    for part in parts:
+        verdicts.update(part.verdicts)
+        failed.update(part.failed)
+        for owner, (services, needy, watched) in part.owners.items():
+            before = owners.get(owner, (0, 0, 0))
+            owners[owner] = (before[0] + services, before[1] + needy, before[2] + watched)
+    return Covered(
+        services=sum(part.services for part in parts),
+        reported=sum(part.reported for part in parts),
+        tasks_planned=sum(part.tasks_planned for part in parts),
+        tasks_succeeded=sum(part.tasks_succeeded for part in parts),
+        verdicts=verdicts,
+        failed=failed,
+        owners=owners,
+    )
+
+
+def covered_by(standing: Standing) -> Covered:
+    """The counts of one service."""
+    evidence, verdict = standing.evidence, standing.verdict
+    return Covered(
+        services=1,
+        reported=int(bool(evidence.weights)),
+        tasks_planned=evidence.tasks_planned,
+        tasks_succeeded=evidence.tasks_succeeded,
+        verdicts=Counter({verdict.value: 1}),
+        failed=Counter(failure.reason for failure in evidence.failures),
+        owners={evidence.owner: (1, int(verdict is Verdict.NEEDS_WORK), int(verdict is Verdict.WATCH))},
+    )
+
+
+def facts(standing: Standing) -> Json:
+    """What a lead is told of a service that a part names."""
+    return {
+        "rank": standing.rank,
+        "score": round(standing.score, 1),
+        "verdict": standing.verdict.value,
+        "owner": standing.evidence.owner,
+    }
+
+
+def record(standing: Standing, names: Mapping[str, str], *, findings_max: int) -> Json:
+    """One service as the lead reads it: its weightiest findings, and what was not read."""
+    claims = [claim for claim in standing.evidence.claims if claim.points > 0][:findings_max]
+    return {
+        "service": standing.evidence.name,
+        **facts(standing),
+        "findings": [_finding(standing.evidence, claim, names) for claim in claims],
+        "not_known": _not_read(standing.evidence),
+    }
+
+
+def finding_id(service: str, number: int) -> str:
+    """How a finding is cited: its service and its place in summary.json, from 1."""
+    return f"{service}#{number}"
+
+
+def size_bytes(body: Json) -> int:
+    """Bytes of a body as a lead is given it: at least as many as its tokens."""
+    text = prompts.compact(body)
+    return byte_length(text) + 5 * (text.count("<") + text.count(">"))  # angle brackets are written as escapes
+
+
+def by_cause(standings: Sequence[Standing]) -> list[Standing]:
+    """Services that share a cause side by side, the widest cause first, so that one lead sees them together."""
+    names = names_of(standing.evidence for standing in standings)
+    causes = {s.evidence.name: _causes(s, names) for s in standings}
+    counts = Counter(cause for of_one in causes.values() for cause in of_one)
+
+    def place(standing: Standing) -> tuple[int, str, int]:
+        widest = max(((counts[c], c) for c in causes[standing.evidence.name] if counts[c] > 1), default=(0, ""))
+        return -widest[0], widest[1], standing.rank
+
+    return sorted(standings, key=place)
+
+
+def _causes(standing: Standing, names: Mapping[str, str]) -> set[str]:
+    return {cause_name(claim, names) for claim in standing.evidence.claims if claim.points > 0} - {""}
+
+
+def _finding(evidence: Evidence, claim: Claim, names: Mapping[str, str]) -> Json:
+    return {
+        "id": finding_id(evidence.name, 1 + evidence.claims.index(claim)),
+        "severity": claim.severity,
+        "source": claim.source,
+        "role": claim.role,
+        "cause": cause_name(claim, names),
+        "claim": claim.claim[:CLAIM_CHARACTERS_MAX],
+    }
+
+
+def _not_read(evidence: Evidence) -> list[str]:
+    """The sources that were not read, and why."""
+    return [f"{source} {state.value}" for source, state in evidence.states.items() if state is not State.READ]
