@@ -93,7 +93,8 @@ class Account:
         self.alert_percents = asked.alert_percents
         self.alerted: set[tuple[str, int]] = set()
         self.alert_tokens = self.alert_microusd = UNLIMITED
-        self.aim_alerts()
+        if asked.alert_percents:
+            self.aim_alerts()
 
     @property
     def held_tokens(self) -> int:

@@ -203,3 +203,13 @@ def test_prices_travel() -> None:
     """A host gets its price with its specification."""
     assert pickle.loads(pickle.dumps(price("claude-haiku-5-5"))) == price("claude-haiku-5-5")
     assert isinstance(load_prices(), PriceList)
+
+
+def test_the_price_list_in_the_docs_is_one() -> None:
+    """Its example can be copied as it stands."""
+    page = Path(__file__).parents[2].joinpath("docs", "budget.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+
+    prices = parsed(example, where="docs/budget.md")
+
+    assert [price.model for price in prices] == ["my-model"]

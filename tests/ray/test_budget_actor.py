@@ -16,7 +16,7 @@ from budget.actor import connect, set_limit, shared_budget, show, start_budget
 from budget.client import LISTEN_S
 from budget.errors import BudgetUnreachableError, JournalError, UnknownAccountError
 from budget.journal import framed
-from support.gates import COST, BudgetGate, Callers, NaiveGate, RemoteGate
+from support.gates import COST, Callers, NaiveGate, OurCallers, RemoteGate
 from support.small_ray import kill_holder, small_ray
 
 LIMIT = 10 * COST
@@ -48,18 +48,6 @@ async def account(budget: Budget, name: str = "batch") -> AccountStanding:
     found = (await budget.standing(name)).of(name)
     assert found is not None
     return found
-
-
-class OurCallers(Callers):
-    """Callers that connect to the budget actor from their own process."""
-
-    def __init__(self, name: str, actor: Any, account_id: str) -> None:
-        self._connect = lambda: BudgetGate(connect(actor), account_id)
-        self._name = name
-
-    async def call_all(self, callers: int) -> int:
-        self._gate = self._connect()
-        return await super().call_all(callers)
 
 
 async def calls_made(crowd: list[Any], callers: int) -> int:
