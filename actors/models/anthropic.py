@@ -16,7 +16,7 @@ import httpx2
 
 from actors.contracts import JsonValue, Usage
 from actors.models import wire
-from actors.models.base import CallCancelled, ModelError, ModelReply, ModelRequest
+from actors.models.base import ModelError, ModelReply, ModelRequest, Unseen
 from actors.models.brake import Brake, BrakeLimits, Heard, Signal
 from actors.models.breaker import Breaker, BreakerLimits, Pass, Refused
 from actors.models.events import Assembly
@@ -149,7 +149,8 @@ class AnthropicModel:
     async def reply(self, request: ModelRequest) -> ModelReply:
         """One call, over as many attempts as the policy, the ceiling and the breaker allow.
 
-        Raises ModelError when no reply can be had, CallCancelled when cancelled; both say what may have been billed.
+        Raises ModelError when no reply can be had. That, and the CancelledError of a cancelled call, says what may have
+        been billed: see `unseen_tokens_of`.
         """
         call = self._begin(request, request.model)
         try:
@@ -161,8 +162,7 @@ class AnthropicModel:
                     return outcome
                 await asyncio.sleep(self._delay_s(call, outcome))
         except asyncio.CancelledError:
-            cancelled = CallCancelled(call.unseen_tokens)
-        raise cancelled
+            raise asyncio.CancelledError(Unseen(call.unseen_tokens)) from None
 
     def _begin(self, request: ModelRequest, model: str) -> _Call:
         stream = request.output_tokens_max > self.config.stream_above_tokens

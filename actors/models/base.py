@@ -127,23 +127,21 @@ class ModelError(Exception):
         self.attributes: dict[str, JsonValue] = dict(attributes or {})
 
 
-class CallCancelled(asyncio.CancelledError):
-    """A cancelled call that knows what it may have cost. Passes through tasks; `asyncio.timeout` keeps it as cause.
+class Unseen(NamedTuple):
+    """What a cancelled call may have been billed until then, at most: the argument of its CancelledError.
 
-    `unseen_tokens` is what its attempts until then may have been billed, at most.
+    No class of its own: `asyncio.timeout` turns only a plain CancelledError into a TimeoutError (Python 3.11).
     """
 
-    def __init__(self, unseen_tokens: int = 0) -> None:
-        super().__init__()
-        self.unseen_tokens = unseen_tokens
+    tokens: int
 
 
 def unseen_tokens_of(error: BaseException, *, otherwise: int) -> int:
     """What a call that ended in `error` (a timeout or a cancellation) may have cost, or `otherwise` when untold."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, CallCancelled):
-            return seen.unseen_tokens
+        if isinstance(seen, asyncio.CancelledError) and seen.args and isinstance(seen.args[0], Unseen):
+            return seen.args[0].tokens
         seen = seen.__cause__ or seen.__context__
     return otherwise
 

@@ -3,7 +3,8 @@
     cd tests && python -m support.messages_server --plan '{"faults": [{"kind": "reset", "share": 0.1}]}'
 
 prints one JSON line with its URL when it is ready and ends when its stdin closes. `GET /meter` is the bill: what was
-billed, whether or not the reply arrived. In Python: `with serving({...}) as server: server.url, server.meter()`.
+billed, whether or not the reply arrived; `PUT /plan` starts over with another plan.
+In Python: `with serving({...}) as server: server.url, server.meter(), server.play({...})`.
 
 The plan (every field may be left out):
     seed         of everything random; the same seed and order of requests give the same faults
@@ -458,6 +459,12 @@ class Serving:
     def clear(self) -> None:
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/meter", method="DELETE")).close()
 
+    def play(self, plan: dict[str, Any]) -> Serving:
+        """The same process with another plan and an empty meter; what is under way ends under the old one."""
+        body = json.dumps(plan).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/plan", data=body, method="PUT")).close()
+        return self
+
 
 @contextlib.contextmanager
 def serving(plan: dict[str, Any] | None = None) -> Iterator[Serving]:
@@ -474,8 +481,15 @@ def serving(plan: dict[str, Any] | None = None) -> Iterator[Serving]:
 
 
 async def main(plan: dict[str, Any], port: int) -> None:
-    server = web.Server(Server(plan).handle, access_log=None)  # type: ignore[arg-type]
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    stage = [Server(plan)]
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/plan" and request.method == "PUT":
+            stage[0] = Server(await request.json())
+            return web.json_response(stage[0].meter())
+        return await stage[0].handle(request)
+
+    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=0.1)  # type: ignore[arg-type]
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
     await site.start()
