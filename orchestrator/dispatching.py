@@ -18,7 +18,7 @@ from actors.contracts import Failure, Outcome, Result, Task
 from actors.models.base import ModelClient
 from actors.models.offline import OfflineModel
 from actors.specialists.base import Specialist
-from actors.tables import OUTCOME_SCHEMA, outcomes_of
+from actors.tables import outcomes_of
 from budget import price_of
 from budget.errors import AllFailedError, TaskError
 from orchestrator.batch import Batch, run_batch
@@ -103,7 +103,7 @@ async def _carry_out(batch: Batch, tasks: list[Task], folder: Path) -> Report:
     directory = RunDirectory.create(folder, manifest={"schema": "muster.run/1"}, durable=batch.settings.durable)
     try:
         ending = await run_batch(batch, _runs(tasks), directory, finished=lambda *_: None)
-        rows = pa.Table.from_batches(directory.outcomes(), OUTCOME_SCHEMA)
+        rows = directory.effective()
     finally:
         directory.close()
     return Report(rows, ending.standing.spent.tokens, ending.standing.spent.microusd, time.monotonic() - began_s,

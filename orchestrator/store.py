@@ -1,143 +1,263 @@
-"""The run directory: outcomes as immutable Arrow segments, durable before anybody acts on them."""
+"""The run directory: outcomes as immutable Arrow segments, durable before anybody acts on them.
+
+manifest.json          what was asked
+outcomes/ tasks/       segments while the batch runs, Parquet after it (segments.py)
+history/               outcomes that a later attempt replaced, once compacted
+set-aside/             files that were found torn, changed or foreign: nothing reads them
+ledger/                the budget's journal; for a directory in an object store it lies in this user's home
+"""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
 from actors.contracts import JsonValue
 from actors.tables import OUTCOME_SCHEMA, TASK_SCHEMA
 from budget.errors import RunDirectoryError
+from orchestrator.segments import DamagedError, batches_of, latest, named, parquet, segment
+from orchestrator.store_files import Files, LocalFiles, files_at
+
+log = logging.getLogger("muster.store")
 
 MANIFEST = "manifest.json"
-LOCK = ".lock"
-SEGMENT = "{number:08d}.arrow"
+FOLDERS = ("outcomes", "tasks", "ledger")
+SCHEMAS = {"outcomes": OUTCOME_SCHEMA, "tasks": TASK_SCHEMA, "history": OUTCOME_SCHEMA}
 
 
 @dataclass(slots=True)
 class RunDirectory:
-    """One run's files. Only one process works on a directory at a time; open it with `create` or `reopen`."""
+    """One run's files. Only one process works on a directory at a time: open it with `create` or `reopen`.
 
-    path: Path
+    `look` opens it for reading only, beside whoever works on it.
+    """
+
+    files: Files
     durable: bool = True
-    _lock: Any = None
     _segments: dict[str, int] = field(default_factory=lambda: {"outcomes": 0, "tasks": 0})
 
     @classmethod
-    def create(cls, path: Path, *, manifest: Mapping[str, JsonValue], durable: bool = True) -> RunDirectory:
+    def create(cls, path: Path | str, *, manifest: Mapping[str, JsonValue], durable: bool = True) -> RunDirectory:
         """A new run. Raises RunDirectoryError when the folder holds a run, is in use, or cannot be written."""
+        directory = cls(files_at(path), durable)
         try:
-            for folder in ("outcomes", "tasks", "ledger"):
-                (path / folder).mkdir(parents=True, exist_ok=True)
+            directory.files.prepare(FOLDERS)
+            directory._acquire()
+            if directory._has(MANIFEST):
+                directory.close()
+                raise RunDirectoryError(
+                    f"run directory {directory.shown!r} holds a run already: choose another with --run-dir, "
+                    "or resume it"
+                )
         except OSError as error:
-            raise RunDirectoryError(
-                f"run directory {str(path)!r} cannot be written ({error.strerror}): choose another with --run-dir"
-            ) from None
-        directory = cls(path, durable)
-        directory._acquire()
-        if (path / MANIFEST).exists():
             directory.close()
             raise RunDirectoryError(
-                f"run directory {str(path)!r} holds a run already: choose another with --run-dir, or resume it"
-            )
-        directory.write_bytes(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+                f"run directory {directory.shown!r} cannot be written ({_reason(error)}): choose another with --run-dir"
+            ) from None
+        directory.write_manifest(manifest)
         return directory
 
     @classmethod
-    def reopen(cls, path: Path, *, durable: bool = True) -> RunDirectory:
-        """A run that was begun. Raises RunDirectoryError when it is none, or another process is at it."""
-        if not (path / MANIFEST).is_file():
-            raise RunDirectoryError(f"{str(path)!r} is no run directory: it has no {MANIFEST}")
-        directory = cls(path, durable)
-        directory._acquire()
-        for kind in directory._segments:
-            numbers = [int(file.stem) for file in directory.segments(kind) if file.stem.isdigit()]
-            directory._segments[kind] = max(numbers, default=0)
+    def reopen(cls, path: Path | str, *, durable: bool = True) -> RunDirectory:
+        """A run that was begun. What is torn or foreign is set aside.
+
+        Raises RunDirectoryError when it is none, cannot be read, or another process is at it.
+        """
+        directory = cls.look(path)
+        directory.durable = durable
+        try:
+            directory._acquire()
+            for kind in directory._segments:
+                directory._segments[kind] = directory._set_aside(kind)
+        except OSError as error:
+            directory.close()
+            raise directory._unusable(error) from None
         return directory
+
+    @classmethod
+    def look(cls, path: Path | str) -> RunDirectory:
+        """A run to be read, whoever works on it. Raises RunDirectoryError when there is none."""
+        directory = cls(files_at(path))
+        try:
+            if directory._has(MANIFEST):
+                return directory
+        except OSError as error:
+            raise directory._unusable(error) from None
+        raise RunDirectoryError(f"{directory.shown!r} is no run directory: it has no {MANIFEST}")
+
+    @property
+    def shown(self) -> str:
+        return self.files.shown
 
     @property
     def ledger(self) -> Path:
-        return self.path / "ledger"
+        """Where the budget's journal lies: on a disk of this machine in any case."""
+        if isinstance(self.files, LocalFiles):
+            return self.files.path / "ledger"
+        return Path.home() / ".muster" / "ledgers" / str(self.manifest().get("run_id", "run"))
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a process works on the run."""
+        return self.files.locked()
 
     def manifest(self) -> dict[str, JsonValue]:
-        return cast(dict[str, JsonValue], json.loads((self.path / MANIFEST).read_text(encoding="utf-8")))
+        """What was asked. Raises RunDirectoryError when it cannot be read."""
+        try:
+            found = json.loads(self.files.read(MANIFEST).to_pybytes())
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(f"{self.shown}/{MANIFEST} cannot be read ({error}): restore it") from None
+        if not isinstance(found, dict):
+            raise RunDirectoryError(f"{self.shown}/{MANIFEST} holds no JSON object: restore it")
+        return cast(dict[str, JsonValue], found)
+
+    def write_manifest(self, manifest: Mapping[str, JsonValue]) -> None:
+        self.write_bytes(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+
+    def summary(self) -> dict[str, JsonValue] | None:
+        """The answer for programs, when there is one."""
+        try:
+            return cast(dict[str, JsonValue], json.loads(self.files.read("summary.json").to_pybytes()))
+        except (OSError, ValueError):
+            return None
 
     def append_outcomes(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Add outcomes, durably: when this returns, no crash loses them."""
-        self._append("outcomes", OUTCOME_SCHEMA, batches, durable=self.durable)
+        """Add outcomes, durably: when this returns, no crash loses them.
+
+        Raises RunDirectoryError when they cannot be written; then nothing of them is there, and all that was is.
+        """
+        self._append("outcomes", batches, durable=self.durable)
 
     def append_tasks(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Add tasks as submitted. A record for people: a resumed run plans them again."""
-        self._append("tasks", TASK_SCHEMA, batches, durable=False)
+        self._append("tasks", batches, durable=False)
 
     def outcomes(self) -> Iterator[pa.RecordBatch]:
-        """The outcomes so far, segment by segment, in the order in which they were added."""
-        for file in self.segments("outcomes"):
-            with pa.OSFile(str(file), "rb") as source, pa.ipc.open_stream(source) as stream:
-                yield from stream
+        """All outcomes so far, in the order in which they were added; of a task that went again, each attempt's."""
+        return self._rows("outcomes")
 
-    def segments(self, kind: str) -> list[Path]:
-        return sorted((self.path / kind).glob("*.arrow"))
+    def effective(self) -> pa.Table:
+        """One row per task that has an outcome: its latest attempt's."""
+        return latest(list(self.outcomes()), OUTCOME_SCHEMA)[0]
 
-    def write_bytes(self, name: str, content: bytes) -> Path:
-        """A whole file, or the one before it: never a half."""
-        target = self.path / name
-        temporary = target.with_name(f".{target.name}.tmp")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        _sync_folder(target.parent)
-        return target
+    def history(self) -> Iterator[pa.RecordBatch]:
+        """Outcomes that later attempts replaced, as far as they were compacted; others are among `outcomes`."""
+        return self._rows("history")
+
+    def tasks(self) -> Iterator[pa.RecordBatch]:
+        return self._rows("tasks")
+
+    def compact(self) -> None:
+        """Make Parquet of the segments: one row per task in `outcomes`, what they replaced in `history`.
+
+        A crash at any moment leaves the segments, or the Parquet, or both; readers take the Parquet then.
+        Raises RunDirectoryError when there is no room; the segments stay.
+        """
+        number = self._segments["outcomes"]
+        found = list(self.outcomes())
+        if found:
+            effective, replaced = latest(found, OUTCOME_SCHEMA)
+            if replaced.num_rows:
+                self._put("history", *parquet(number, replaced), durable=self.durable)
+            self._put("outcomes", *parquet(number, effective), durable=self.durable)
+            self._remove_below("outcomes", number)
+        planned = list(self.tasks())
+        if planned:
+            order = [("run_id", "ascending"), ("id", "ascending"), ("attempt", "ascending")]
+            table = pa.Table.from_batches(planned, TASK_SCHEMA).sort_by(order)
+            self._put("tasks", *parquet(self._segments["tasks"], table), durable=self.durable)
+            self._remove_below("tasks", self._segments["tasks"])
+
+    def write_bytes(self, name: str, content: bytes) -> str:
+        """A whole file, or the one before it: never a half. Gives the name to show."""
+        try:
+            self.files.put(name, content, durable=True)
+        except OSError as error:
+            raise self._unusable(error) from None
+        return f"{self.shown}/{name}"
 
     def close(self) -> None:
         """Let others work on the directory."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _append(self, kind: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, durable: bool) -> None:
-        rows = [batch for batch in batches if batch.num_rows]
-        if not rows:
-            return
-        self._segments[kind] += 1
-        folder = self.path / kind
-        target = folder / SEGMENT.format(number=self._segments[kind])
-        temporary = folder / f".{target.name}.tmp"
-        with temporary.open("wb") as file:
-            with pa.ipc.new_stream(file, schema) as stream:
-                for batch in rows:
-                    stream.write_batch(batch)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        temporary.rename(target)
-        if durable:
-            _sync_folder(folder)
+        self.files.unlock()
 
     def _acquire(self) -> None:
-        self._lock = (self.path / LOCK).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.close()
+        if not self.files.lock():
             raise RunDirectoryError(
-                f"run directory {str(self.path)!r} is in use by another process: wait for it, or choose another"
-            ) from None
+                f"run directory {self.shown!r} is in use by another process: wait for it, or choose another"
+            )
+
+    def _has(self, name: str) -> bool:
+        return name in self.files.names("")
+
+    def _append(self, kind: str, batches: Iterable[pa.RecordBatch], *, durable: bool) -> None:
+        rows = [batch for batch in batches if batch.num_rows]
+        if rows:
+            self._segments[kind] += 1
+            self._put(kind, *segment(self._segments[kind], SCHEMAS[kind], rows), durable=durable)
+
+    def _put(self, kind: str, name: str, data: pa.Buffer, *, durable: bool) -> None:
+        try:
+            if kind == "history":
+                self.files.prepare(("history",))
+            self.files.put(f"{kind}/{name}", data, durable=durable)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _rows(self, kind: str) -> Iterator[pa.RecordBatch]:
+        for name in self._current(kind):
+            try:
+                yield from batches_of(name, self.files.read(f"{kind}/{name}"), SCHEMAS[kind])
+            except (DamagedError, OSError) as error:
+                log.warning("%s/%s/%s is not read: %s", self.shown, kind, name, error)
+
+    def _current(self, kind: str) -> list[str]:
+        """The files that count, in order: the last Parquet and the segments after it."""
+        known = {name: of for name in self.files.names(kind) if (of := named(name))}
+        if kind == "history":
+            done = max((of.number for name in self.files.names("outcomes") if (of := named(name))), default=0)
+            return [name for name, of in sorted(known.items()) if of.number <= done]
+        compacted = max((of.number for of in known.values() if of.kind == "parquet"), default=-1)
+        return [
+            name
+            for name, of in sorted(known.items(), key=lambda item: item[1].number)
+            if of.number > compacted or (of.kind == "parquet" and of.number == compacted)
+        ]
+
+    def _set_aside(self, kind: str) -> int:
+        """Put away what cannot be read; returns the highest number in use."""
+        numbers = [0]
+        for name in self.files.names(kind):
+            if name.startswith("."):  # a file of ours that was never whole
+                self.files.remove(f"{kind}/{name}")
+                continue
+            try:
+                batches_of(name, self.files.read(f"{kind}/{name}"), SCHEMAS[kind])
+                numbers += [of.number for of in [named(name)] if of]
+            except (DamagedError, pa.ArrowInvalid) as error:
+                aside = f"set-aside/{kind}-{name}.torn"
+                self.files.move(f"{kind}/{name}", aside)
+                log.warning("%s/%s/%s is set aside as %s: %s", self.shown, kind, name, aside, error)
+        return max(numbers)
+
+    def _remove_below(self, kind: str, number: int) -> None:
+        """Remove what the Parquet of this number holds."""
+        for name in self.files.names(kind):
+            of = named(name)
+            if of and (of.number < number or (of.number == number and of.kind == "arrow")):
+                self.files.remove(f"{kind}/{name}")
+
+    def _unusable(self, error: OSError) -> RunDirectoryError:
+        return RunDirectoryError(
+            f"run directory {self.shown!r} cannot be used ({_reason(error)}): what is in it is kept; make room or "
+            "repair it, then `muster resume` it"
+        )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _reason(error: OSError) -> str:
+    return error.strerror or " ".join(str(error).split())[:200] or type(error).__name__
