@@ -9,12 +9,14 @@ from typing import Any
 
 from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
-from actors.specialists.registry import AUDIT_SPECIALISTS
+from actors.specialists.registry import AUDIT_SPECIALISTS, LEAD
 from budget import Limit
 from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
 from jobs.catalog import Catalog
 from jobs.manifest import load_manifest
 from jobs.registry import Plan
+from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
+from orchestrator.estate import rank
 from orchestrator.evidence import Evidence, Subject, weigh
 from orchestrator.patterns import FanOut
 from orchestrator.report import report
@@ -31,6 +33,7 @@ class AuditJob:
 
     name: str = "audit"
     specialists: Sequence[Specialist] = AUDIT_SPECIALISTS
+    leads: Sequence[Specialist] = (LEAD,)
 
     def plan(self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float) -> Plan:
         catalog = load_manifest(source, now_s=now_s)
@@ -57,8 +60,13 @@ class AuditJob:
         )
         return weigh(subject, state.outcomes.values())
 
-    def summarize(self, head: Head, records: Sequence[Any]) -> Mapping[str, JsonValue]:
-        return summarize(head, records)
+    def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
+        return synthesis_run(rank(records), bounds)
+
+    def summarize(
+        self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
+    ) -> Mapping[str, JsonValue]:
+        return summarize(head, records, (lambda standings: synthesis_page(*last, standings)) if last else None)
 
     def report(self, summary: Mapping[str, JsonValue]) -> str:
         return report(summary)

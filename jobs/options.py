@@ -44,8 +44,8 @@ def _configured(context: click.Context, _: click.Parameter, file: Path | None) -
 _OPTIONS = (
     option("--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, callback=_configured,
            expose_value=False, help="A YAML file that holds any of these options."),
-    option("--run-dir", type=click.Path(path_type=Path, file_okay=False), default=None,
-           help="Where the run leaves its files. [default: runs/<job>-<time>]"),
+    option("--run-dir", default="",
+           help="Where the run leaves its files: a folder, or a URI such as s3://… [default: runs/<job>-<time>]"),
     option("--local", is_flag=True, help="Everything in this process, no Ray: starts at once, steps in a debugger."),
     option("--address", default="", help="A Ray cluster to run on. [default: an embedded Ray on this machine]"),
     option("--model", default="", help="offline, or a model's name. [default: offline without a key]"),
@@ -70,6 +70,8 @@ _OPTIONS = (
            help="Whether inputs and outputs of sub-agents are logged."),
     option("--transcripts", type=click.Choice(["all", "failures", "none"]), default="failures", show_default=True,
            help="Whose conversations are kept."),
+    option("--synthesis", type=click.Choice(["rules", "tree"]), default="rules", show_default=True,
+           help="Who writes the page over all runs: rules, or leads that read the runs' records in a tree."),
     option("--dashboard", is_flag=True, help="Start the Ray dashboard with the embedded Ray."),
     option("--json", "as_json", is_flag=True, help="The summary on stdout."),
 )  # fmt: skip
@@ -108,5 +110,6 @@ def settings_of(options: dict[str, Any], *, model: str) -> Settings:
         hosts_per_agent=options["hosts"],
         log_content=options["log_content"] == "on",
         transcripts=options["transcripts"],
+        synthesis=options["synthesis"],
         dashboard=options["dashboard"],
     )

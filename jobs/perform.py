@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import platform
@@ -10,19 +11,24 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from actors import prompts
-from actors.assembly import ModelFactory
+from actors.assembly import ModelFactory, role_of
 from actors.contracts import JsonValue
+from actors.specialists.base import Specialist
 from budget import Alert, Price
+from budget.errors import RunDirectoryError
 from jobs.progress import Progress
 from jobs.registry import Job, Plan
 from orchestrator.batch import Batch, Ending, run_batch
+from orchestrator.batch_synthesis import RUN_ID, Bounds
+from orchestrator.driver import Tally
+from orchestrator.resume import Earlier
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
@@ -50,10 +56,11 @@ class Request:
     job: Job
     source: Path
     question: str
-    run_dir: Path
+    run_dir: Path | str  # a path, or a URI that pyarrow.fs knows
     settings: Settings
     model: ModelFactory
     price: Price | None
+    access: Mapping[str, str] = field(default_factory=dict)  # how the model is reached; no secrets
     alerted: Callable[[Alert], None]
 
 
@@ -63,14 +70,14 @@ class Performed:
 
     status: ExitStatus
     summary: Mapping[str, JsonValue]
-    report: Path
+    report: str
     headline: str
 
 
 def perform(request: Request) -> Performed:
     """Run a job to its report. Raises MusterError for a caller's mistake, before anything is spent."""
     began_s = time.time()
-    batch_id = f"{request.run_dir.resolve().name}-{secrets.token_hex(4)}"
+    batch_id = f"{_last_name(request.run_dir)}-{secrets.token_hex(4)}"
     plan = request.job.plan(
         request.source, question=request.question, batch_id=batch_id, settings=request.settings, now_s=began_s
     )
@@ -79,34 +86,55 @@ def perform(request: Request) -> Performed:
         settings = replace(settings, tokens_max=max(1, plan.runs_total) * settings.tokens_per_run)
     request = replace(request, settings=settings)
     directory = RunDirectory.create(
-        request.run_dir, manifest=_manifest(request, plan, batch_id, began_s), durable=settings.durable
+        request.run_dir, manifest=manifest_of(request, plan, batch_id, began_s), durable=settings.durable
     )
     try:
-        return _in_directory(request, plan, batch_id, directory)
+        return carry_out(request, plan, batch_id, directory)
     finally:
         directory.close()
 
 
-def _in_directory(request: Request, plan: Plan, batch_id: str, directory: RunDirectory) -> Performed:
+def carry_out(
+    request: Request, plan: Plan, batch_id: str, directory: RunDirectory, earlier: Earlier | None = None
+) -> Performed:
+    """Run a planned batch to its report, in a directory that is open. `earlier`: what is left of it to go on from."""
     began_s = time.monotonic()
     job, settings = request.job, request.settings
     records: list[Any] = []
+    concluded: list[tuple[Run, State]] = []
     runs = plan.runs()
     batch = Batch(
         id=batch_id,
         specialists=job.specialists,
+        leads=job.leads,
         model=request.model,
         settings=settings,
         price=request.price,
         telemetry=Telemetry(batch_id, log_content=settings.log_content),
     )
-    progress = Progress(runs=plan.runs_total, tokens_max=settings.tokens_max)
+    tree = settings.synthesis == "tree" and bool(job.leads)
+    progress = Progress(runs=plan.runs_total + tree, tokens_max=settings.tokens_max)
 
     def finished(run: Run, state: State) -> None:
-        records.append(job.record(run, state))
+        if run.id == RUN_ID:
+            concluded.append((run, state))
+        else:
+            records.append(job.record(run, state))
+
+    def last(tally: Tally) -> Run:
+        return job.last_run(records, _bounds(settings, batch_id, tally))
 
     ending = asyncio.run(
-        run_batch(batch, runs, directory, finished=finished, progress=progress, alerted=request.alerted)
+        run_batch(
+            batch,
+            runs,
+            directory,
+            finished=finished,
+            progress=progress,
+            alerted=request.alerted,
+            last=last if tree else None,
+            earlier=earlier,
+        )
     )
     progress.close()
     records += [job.record(run, State()) for run in runs]  # those that never began are named as gaps
@@ -118,12 +146,30 @@ def _in_directory(request: Request, plan: Plan, batch_id: str, directory: RunDir
         mode=settings.mode,
         status=status.name.lower() if not ending.stopped else f"{status.name.lower()}: {ending.stopped}",
         elapsed_s=time.monotonic() - began_s,
-        money=_money(settings, ending),
+        money=_money(ending),
     )
-    summary = job.summarize(head, records)
-    directory.write_bytes("summary.json", encode(dict(summary)))
-    report = directory.write_bytes("report.md", job.report(summary).encode("utf-8", "replace"))
-    return Performed(status, summary, report, job.headline(summary))
+    summary = job.summarize(head, records, concluded[0] if concluded else None)
+    return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
+
+
+def _written(directory: RunDirectory, job: Job, summary: Mapping[str, JsonValue], ending: Ending) -> str:
+    """The answer's files, and Parquet of a batch that has come to its end. Gives the report's name.
+
+    Without room for them an interrupted batch is as resumable as before; Raises RunDirectoryError for any other.
+    """
+    try:
+        directory.write_bytes("summary.json", encode(dict(summary)))
+        report = directory.write_bytes("report.md", job.report(summary).encode("utf-8", "replace"))
+    except RunDirectoryError as error:
+        if not ending.interrupted:
+            raise
+        return f"not written: {error}"
+    if not ending.stopped:
+        try:
+            directory.compact()
+        except RunDirectoryError as error:
+            log.warning("the segments stay as they are: %s", error)
+    return report
 
 
 def exit_status(ending: Ending, *, min_fraction: float) -> ExitStatus:
@@ -136,17 +182,28 @@ def exit_status(ending: Ending, *, min_fraction: float) -> ExitStatus:
     return ExitStatus.ANSWERED if ending.tally.succeeded >= min_fraction * ended else ExitStatus.BELOW_QUORUM
 
 
-def _money(settings: Settings, ending: Ending) -> Money:
+def _bounds(settings: Settings, batch_id: str, tally: Tally) -> Bounds:
+    """What the last run's tasks may take: as much as a run, out of what the batch has left."""
+    return Bounds(
+        batch_id=batch_id,
+        tokens_per_task=settings.tokens_per_run,
+        tokens_left=None if settings.tokens_max is None else max(0, settings.tokens_max - tally.spent_tokens),
+        deadline_s=settings.deadline_s,
+        priority=tally.runs_admitted,
+    )
+
+
+def _money(ending: Ending) -> Money:
     return Money(
-        limit_tokens=settings.tokens_max,
+        limit_tokens=ending.standing.limit.tokens,
         spent_tokens=ending.standing.spent.tokens,
-        limit_microusd=settings.microusd_max,
+        limit_microusd=ending.standing.limit.microusd,
         spent_microusd=ending.standing.spent.microusd,
         charged_unseen_tokens=ending.standing.unseen.tokens,
     )
 
 
-def _manifest(request: Request, plan: Plan, batch_id: str, began_s: float) -> dict[str, JsonValue]:
+def manifest_of(request: Request, plan: Plan, batch_id: str, began_s: float) -> dict[str, JsonValue]:
     """What was asked, for whoever resumes or reads the run. No secrets are among it."""
     return {
         "schema": "muster.run/1",
@@ -156,6 +213,8 @@ def _manifest(request: Request, plan: Plan, batch_id: str, began_s: float) -> di
         "question": plan.question,
         "fingerprint": plan.fingerprint,
         "settings": request.settings.as_json(),
+        "access": dict(request.access),
+        "specialists": {specialist.name: _fingerprint(specialist) for specialist in request.job.specialists},
         "runs_total": plan.runs_total,
         "began_s": began_s,
         "versions": {
@@ -165,6 +224,18 @@ def _manifest(request: Request, plan: Plan, batch_id: str, began_s: float) -> di
             **{name: version(name) for name in ("ray", "anthropic", "pyarrow")},
         },
     }
+
+
+def _fingerprint(specialist: Specialist) -> str:
+    """Of all that a model is told of a specialist: its instructions, its tools, and the schema of its answer."""
+    role = role_of(specialist, "")
+    told = [role.system, role.output_schema, [[tool.name, tool.description, tool.parameters] for tool in role.tools]]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=dict).encode()).hexdigest()[:16]
+
+
+def _last_name(place: Path | str) -> str:
+    name = place.resolve().name if isinstance(place, Path) else place.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return name or "run"
 
 
 def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str], object] = sys.stdout.write) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
+from orchestrator.batch_synthesis import Bounds
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.synthesis import Head
@@ -44,8 +45,19 @@ class Job(Protocol):
         """What a run came to, finished or not."""
         ...
 
-    def summarize(self, head: Head, records: Sequence[Any]) -> Mapping[str, JsonValue]:
-        """The answer for programs."""
+    @property
+    def leads(self) -> Sequence[Specialist]:
+        """Those who work on the last run; none, when the job has none."""
+        ...
+
+    def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
+        """One more run, over the records of all others. Asked for when there are leads."""
+        ...
+
+    def summarize(
+        self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
+    ) -> Mapping[str, JsonValue]:
+        """The answer for programs. `last` is the last run, finished or not, where there was one."""
         ...
 
     def report(self, summary: Mapping[str, JsonValue]) -> str:

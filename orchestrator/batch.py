@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from actors.assembly import HostSpec, ModelFactory
 from actors.hosting import patient_gc
@@ -16,12 +18,14 @@ from actors.specialists.base import Specialist
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget
 from orchestrator.driver import Driver, FinishedRun, Fleet, Tally
 from orchestrator.local import LocalFleet
+from orchestrator.resume import Earlier, Known, count_what_was_spent, settle_the_dead
 from orchestrator.runs import Run
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 from orchestrator.telemetry import Telemetry
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 130  # exit status, as of a shell's Ctrl-C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +36,14 @@ class Batch:
     specialists: Sequence[Specialist]
     model: ModelFactory
     settings: Settings
+    leads: Sequence[Specialist] = ()  # those who work on the last run, when all others have finished
     price: Price | None = None
     telemetry: Telemetry | None = None
     grants: frozenset[str] = frozenset()
 
-    def host_specs(self) -> list[HostSpec]:
+    def host_specs(self, specialists: Sequence[Specialist]) -> list[HostSpec]:
         """One spec for each host, with the sessions that the settings allow dealt out among them."""
-        hosts = [s for s in self.specialists for _ in range(self.settings.hosts_per_agent)]
+        hosts = [s for s in specialists for _ in range(self.settings.hosts_per_agent)]
         rules = Rules(
             batch=self.id, on_exhausted=self.settings.on_exhausted, grants=self.grants, spans=self.settings.spans
         )
@@ -58,7 +63,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What a batch came to. `stopped` says why it ended early, when it did; `standing` is the batch's account."""
+    """What a batch came to. `stopped` says why it ended early, when it did; `standing` is the batch's account.
+
+    `tally` counts the runs without the last one, so that a quorum is one of what was asked.
+    """
 
     tally: Tally
     standing: AccountStanding
@@ -68,25 +76,32 @@ class Ending:
 
 @dataclass(slots=True)
 class _Signals:
-    """SIGINT and SIGTERM end the batch in good order; a second one ends the process."""
+    """SIGINT and SIGTERM end the batch in good order; a second one ends the process at once.
+
+    They are caught outside of the event loop, so that a second one also ends a process whose loop is blocked.
+    """
 
     driver: Driver
     caught: str = ""
+    _before: dict[int, Any] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
 
     def __enter__(self) -> _Signals:
+        self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():  # others may not handle signals
-            for number in SIGNALS:
-                asyncio.get_running_loop().add_signal_handler(number, self._caught, number)
+            self._before = {number: signal.signal(number, self._caught) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        for number, handler in self._before.items():
+            if not self.caught:  # what follows an interruption is short, and may be cut short
+                signal.signal(number, handler)
 
-    def _caught(self, number: int) -> None:
+    def _caught(self, number: int, _: object) -> None:
+        if self.caught:
+            os._exit(INTERRUPTED)
         self.caught = signal.Signals(number).name
-        self.driver.stop(f"interrupted by {self.caught}")
-        asyncio.get_running_loop().remove_signal_handler(number)
+        self._loop.call_soon_threadsafe(self.driver.stop, f"interrupted by {self.caught}")
 
 
 async def run_batch(
@@ -97,16 +112,17 @@ async def run_batch(
     finished: FinishedRun,
     progress: Callable[[Tally], None] = lambda _: None,
     alerted: Callable[[Alert], None] = lambda _: None,
+    last: Callable[[Tally], Run] | None = None,
+    earlier: Earlier | None = None,
 ) -> Ending:
-    """Run a batch to its end. `finished` is called with each run as it ends, before this returns."""
+    """Run a batch to its end. `finished` is called with each run as it ends, before this returns.
+
+    `last` makes one more run, for the batch's leads, when all others have finished and some task was answered.
+    `earlier`: what an attempt before this one has left in the directory and in its ledger.
+    """
     async with _place(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
-        await budget.open(
-            batch.id,
-            parent=batch.settings.shared_budget or None,
-            limit=Limit(batch.settings.tokens_max, batch.settings.microusd_max),
-            alert_percents=batch.settings.alert_percents,
-        )
+        await _open_account(budget, batch, earlier)
         driver = Driver(
             fleet=fleet,
             budget=budget,
@@ -116,12 +132,41 @@ async def run_batch(
             finished=finished,
             progress=progress,
             telemetry=batch.telemetry or Telemetry(batch.id),
+            known=earlier.known if earlier else Known(),
+            resumed=earlier is not None,
         )
         with _Signals(driver) as signals:
-            tally = await driver.run(runs, batch.host_specs())
+            tally = copy.deepcopy(await driver.run(runs, batch.host_specs(batch.specialists)))
+            if last is not None and tally.succeeded and not driver.stopped:
+                await driver.run(iter([last(tally)]), batch.host_specs(batch.leads))
         standing = (await budget.standing(batch.id)).of(batch.id)
         assert standing is not None, "the batch's account is open as long as the batch"
-        return Ending(tally=tally, standing=standing, stopped=driver.stopped, interrupted=bool(signals.caught))
+        return Ending(
+            tally=tally,
+            standing=standing,
+            stopped=driver.stopped,
+            interrupted=bool(signals.caught or driver.broken),
+        )
+
+
+async def _open_account(budget: Budget, batch: Batch, earlier: Earlier | None) -> None:
+    """The batch's own account; that of an earlier attempt goes on where it was, under the ceiling of now."""
+    settings = batch.settings
+    limit = Limit(settings.tokens_max, settings.microusd_max)
+    lost = earlier is not None and (await budget.standing(batch.id)).of(batch.id) is None
+    await budget.open(
+        batch.id,
+        parent=settings.shared_budget or None,
+        limit=earlier.limit if earlier else limit,
+        alert_percents=settings.alert_percents,
+    )
+    if earlier is None:
+        return
+    if lost and len(earlier.known):
+        await count_what_was_spent(budget, batch.id, earlier.known)
+    await settle_the_dead(budget, batch.id, earlier.known)
+    if limit != earlier.limit:
+        await budget.set_limit(batch.id, limit)
 
 
 @asynccontextmanager

@@ -9,8 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
+from actors import prompts
 from actors.assembly import role_of
 from actors.contracts import Outcome, Result, Task
 from actors.session import REQUEST_OVERHEAD_TOKENS
@@ -81,7 +83,8 @@ class LeadMerge:
         return [items[n : n + 2] for n in range(0, len(items), 2)]  # too large for two: leads that fail, and rules
 
     def task(self, level: int, place: int, items: Sequence[Item]) -> Task:
-        bounds, task_id = self.bounds, f"{RUN_ID}/{level}.{place}"
+        bounds, inputs = self.bounds, _inputs(items)
+        task_id = f"{RUN_ID}/{level}.{place}-{_fingerprint(inputs)}"
         what = f"{records.total([i.covered for i in items]).services} services"
         return Task(
             id=task_id,
@@ -94,7 +97,7 @@ class LeadMerge:
             deadline_s=max(DEADLINE_S_MIN, bounds.deadline_s),
             turns_max=TURNS_MAX,
             idempotency_key=f"{bounds.batch_id}/{task_id}",
-            inputs=_inputs(items),
+            inputs=inputs,
             priority=bounds.priority,
         )
 
@@ -213,6 +216,11 @@ def _packed(items: Sequence[Item], bytes_max: int) -> Iterator[list[Item]]:
 def _inputs(items: Sequence[Item]) -> Json:
     kind = "parts" if items[0].nodes else "services"
     return {kind: [item.body for item in items], "covered": records.total([item.covered for item in items]).as_json()}
+
+
+def _fingerprint(inputs: Json) -> str:
+    """Part of a node's id, so that a resumed batch whose services have changed asks again."""
+    return blake2b(prompts.compact(inputs).encode("utf-8", "replace"), digest_size=5).hexdigest()
 
 
 def _page(inputs: Mapping[str, Any], outcome: Outcome, covered: Covered) -> tuple[Overview, list[Json], str]:

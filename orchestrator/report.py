@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from orchestrator import report_parts as parts
 from orchestrator.markdown import table, text
+from orchestrator.report_synthesis import synthesis
 
 Summary: TypeAlias = Mapping[str, Any]
 SERVICES_IN_FULL_MAX = 40
@@ -21,6 +22,7 @@ def report(summary: Summary) -> str:
     """
     sections: Iterable[list[str]] = (
         _head(summary),
+        synthesis(summary["synthesis"]),
         parts.gaps(summary),
         _ranking(summary["services"]),
         parts.groups(summary["groups"]),

@@ -45,6 +45,7 @@ class Settings:
     durable: bool = True
     log_content: bool = True
     transcripts: Literal["all", "failures", "none"] = "failures"
+    synthesis: Literal["rules", "tree"] = "rules"  # who writes the last page: rules alone, or a tree of leads
     dashboard: bool = False
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
@@ -51,14 +51,20 @@ class Head:
     money: Money = Money()
 
 
-def summarize(head: Head, evidence: Iterable[Evidence]) -> Json:
-    """The summary of a batch, ready for `encode`. Services come worst first."""
+def summarize(
+    head: Head, evidence: Iterable[Evidence], page: Callable[[Sequence[Standing]], Json] | None = None
+) -> Json:
+    """The summary of a batch, ready for `encode`. Services come worst first.
+
+    `page` is what leads made of them; where they came to one, its summary is the answer.
+    """
     standings = rank(evidence)
+    synthesis: Json = page(standings) if page else {"by": "rules"}
     return {
         "schema": SCHEMA,
         "run_id": head.run_id,
         "question": head.question,
-        "answer": answer(standings),
+        "answer": synthesis.get("summary", "") or answer(standings),
         "model": head.model,
         "mode": head.mode,
         "status": head.status,
@@ -71,6 +77,7 @@ def summarize(head: Head, evidence: Iterable[Evidence]) -> Json:
             "kinds": [_group(group) for group in groups.by_kind(standings)],
             "owners": [_owner(share) for share in groups.by_owner(standings)],
         },
+        "synthesis": synthesis,
         "not_known": _not_known(standings),
         "failures": [failure for standing in standings for failure in _failures(standing.evidence)],
     }

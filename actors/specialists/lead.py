@@ -137,8 +137,8 @@ def check_citations(context: ToolContext, citations: Sequence[str]) -> Iterable[
 def _page_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """One service's record in the form of a page, so that records and pages are merged by the same rules."""
     name, findings = record["service"], record["findings"]
-    urgent = findings and record["verdict"] in ("needs_work", "watch")
-    why = {"service": name, "why": findings[0]["claim"][:400], "citations": [f["id"] for f in findings[:3]]}
+    urgent = findings[:3] if record["verdict"] in ("needs_work", "watch") else []
+    why = {"service": name, "why": urgent[0]["claim"], "citations": [f["id"] for f in urgent]} if urgent else None
     causes: dict[str, dict[str, Any]] = {}
     for finding in findings:
         if finding["cause"] and finding["cause"] not in causes:
@@ -147,7 +147,7 @@ def _page_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
                 "citations": [finding["id"]],
             }  # fmt: skip
     gaps = [{"what": what[:300], "services": [name], "services_count": 1} for what in record["not_known"]]
-    return {"first": [why] if urgent else [], "causes": list(causes.values()), "not_known": gaps}
+    return {"first": [why] if why else [], "causes": list(causes.values()), "not_known": gaps}
 
 
 def _ranks(inputs: Mapping[str, Any]) -> dict[str, int]:
