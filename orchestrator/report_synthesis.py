@@ -38,8 +38,7 @@ def _origin(page: Part) -> str:
     return (
         f"Written by {'a lead' if page['by'] == 'lead' else 'rules'} at the top of {len(nodes)} "
         f"node{'' if len(nodes) == 1 else 's'} over {covered['services']} services, {covered['reported']} of them "
-        f"reported, {tasks['succeeded']}/{tasks['planned']} tasks answered"
-        + (f" (failed: {failed})." if failed else ".")
+        f"reported, {tasks['succeeded']}/{tasks['planned']} tasks answered{ended}."
     )
 
 
