@@ -11,11 +11,12 @@ import ray
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from budget.client import Budget, TransportLost
+from budget.client import Budget
 from budget.commands import ALERT_PERCENTS, Command
 from budget.desk import Desk
 from budget.errors import BudgetError, BudgetUnreachableError, UnknownAccountError
 from budget.money import Limit, Period
+from budget.sender import TransportLost
 from budget.standing import Standing, standing_from_rows, standing_rows
 from budget.wire import News, Reply, commands_read, commands_written, news_read, news_written, reply_read, reply_written
 

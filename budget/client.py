@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
 
 from budget.commands import (
     ALERT_PERCENTS,
@@ -31,41 +29,18 @@ from budget.commands import (
 from budget.desk import Desk
 from budget.errors import (
     AccountConflictError,
-    BudgetError,
-    BudgetUnreachableError,
     UnknownAccountError,
     UnknownCostError,
 )
 from budget.money import Amount, Limit
+from budget.sender import GIVE_UP_S, Said, Sender, Transport, TransportLost
 from budget.standing import Standing
 from budget.wire import News, Reply
 
-BATCH_MAX = 10_000  # commands that go as one
 LISTEN_S = 20.0  # one wait for news; also how often an idle client shows that it lives
-RETRY_S = (0.05, 1.0)  # the first pause after a lost call, and the longest
-GIVE_UP_S = 180.0  # of silence: an actor restarts in seconds, a node is replaced in minutes
+RELISTEN_S = 0.2  # after a wait for news was lost
 
 log = logging.getLogger("muster.budget")
-T = TypeVar("T")
-
-
-class TransportLost(Exception):
-    """A call that may or may not have been carried out. Saying it again under the same ids is always right."""
-
-
-class Transport(Protocol):
-    """Where the ledger is: `Desk` itself in this process, `RayTransport` for an actor."""
-
-    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply: ...
-
-    async def news(self, client_id: str, boot: str, alerts_after: int | None, wait_s: float) -> News: ...
-
-    async def standing(self, account_ids: Sequence[str] | None) -> Standing: ...
-
-
-class _Said(NamedTuple):
-    command: Command
-    answer: asyncio.Future[Answer] | None
 
 
 class Budget:
@@ -78,9 +53,7 @@ class Budget:
     def __init__(self, transport: Transport, *, give_up_s: float = GIVE_UP_S) -> None:
         self.client_id = uuid.uuid4().hex
         self._transport = transport
-        self._give_up_s = give_up_s
-        self._said: list[_Said] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._sender = Sender(transport, self.client_id, give_up_s, answered=self._answered, failed=self._failed)
         self._listener: asyncio.Task[None] | None = None
         self._turns: dict[str, list[asyncio.Future[Answer]]] = {}  # reservations that somebody here awaits
         self._waiting: dict[str, Command] = {}  # those of them that the ledger has put in line
@@ -108,7 +81,7 @@ class Budget:
         self._opened_under.update((parent,) if parent else ())
         percents = tuple(sorted(alert_percents))
         said = Open(account_id, parent, limit.tokens, limit.microusd, percents, self.client_id)
-        answer = await self._say(said)
+        answer = await self._sender.say(said)
         self._listen()
         if answer.verdict is Verdict.UNKNOWN_ACCOUNT:
             raise UnknownAccountError(
@@ -127,7 +100,7 @@ class Budget:
 
     async def set_limit(self, account_id: str, limit: Limit) -> Answer:
         """Another ceiling for an open account, from now on."""
-        answer = await self._say(SetLimit(account_id, limit.tokens, limit.microusd))
+        answer = await self._sender.say(SetLimit(account_id, limit.tokens, limit.microusd))
         if answer.verdict is Verdict.UNPRICED:
             raise UnknownCostError(
                 f"account {account_id!r} has spent or held amounts of unknown cost: no dollar limit now"
@@ -137,13 +110,13 @@ class Budget:
 
     async def close(self, account_id: str) -> Answer:
         """No more holds in an account and below. Answers with all that it came to, when that is still known."""
-        answer = await self._say(Close(account_id))
+        answer = await self._sender.say(Close(account_id))
         _refuse_unknown(answer, account_id)
         return answer
 
     async def standing(self, *account_ids: str) -> Standing:
         """How these accounts stand, or all of them."""
-        return await self._insist(lambda: self._transport.standing(account_ids or None))
+        return await self._sender.insist(lambda: self._transport.standing(account_ids or None))
 
     # Holds
 
@@ -166,7 +139,7 @@ class Budget:
         self._turns.setdefault(hold_id, []).append(future)
         waits = on_exhausted == "wait"
         said = Reserve(hold_id, account_id, amount.tokens, amount.microusd, owner, priority, waits)
-        self._post(said, None)
+        self._sender.post(said)
         try:
             answer = await future
         except asyncio.CancelledError:
@@ -182,11 +155,11 @@ class Budget:
 
     def extend(self, hold_id: str, total: Amount) -> asyncio.Future[Answer]:
         """Raise a hold to a new total. `held` is false when it does not fit; the hold stays as it was."""
-        return self._say(Extend(hold_id, total.tokens, total.microusd))
+        return self._sender.say(Extend(hold_id, total.tokens, total.microusd))
 
     def reconcile(self, hold_id: str, spent: Amount) -> asyncio.Future[Answer]:
         """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
-        return self._say(Reconcile(hold_id, spent.tokens, spent.microusd))
+        return self._sender.say(Reconcile(hold_id, spent.tokens, spent.microusd))
 
     def expire(
         self, hold_ids: Iterable[str] = (), *, owner: str | None = None, account_id: str | None = None
@@ -196,68 +169,31 @@ class Budget:
         `charged` and `expired_ids` tell all of them that now stand charged, also by an earlier expiry.
         """
         if owner is not None:
-            return self._say(ExpireOwner(owner, account_id))
+            return self._sender.say(ExpireOwner(owner, account_id))
         if account_id is not None:
-            return self._say(ExpireAccount(account_id))
-        return self._say(Expire(tuple(hold_ids)))
+            return self._sender.say(ExpireAccount(account_id))
+        return self._sender.say(Expire(tuple(hold_ids)))
 
     # News
 
     def on_alert(self, alerted: Callable[[Alert], None]) -> None:
-        """Call this for each alert of the accounts that were opened here, and of those they were opened under."""
+        """Call this for each alert of the accounts that are opened here, and of those they are opened under.
+
+        Say so before the first of them is opened.
+        """
         self._alerted = alerted
 
     async def aclose(self) -> None:
         """Send what is still to be sent, and stop listening."""
         self._opens, self._alerted = False, None
-        while self._sender is not None:
-            await asyncio.wait([self._sender])
+        await self._sender.drained()
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait([self._listener])
 
-    # Sending
+    # Answers
 
-    def _say(self, command: Command) -> asyncio.Future[Answer]:
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._post(command, answer)
-        return answer
-
-    def _post(self, command: Command, answer: asyncio.Future[Answer] | None) -> None:
-        self._said.append(_Said(command, answer))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
-
-    async def _send(self) -> None:
-        try:
-            while self._said:
-                batch, self._said = self._said[:BATCH_MAX], self._said[BATCH_MAX:]
-                commands = [said.command for said in batch]
-                try:
-                    reply = await self._insist(lambda: self._transport.apply(self.client_id, commands))  # noqa: B023
-                except Exception as error:
-                    self._fail(batch, error)
-                else:
-                    self._answered(batch, reply)
-        finally:
-            self._sender = None
-
-    async def _insist(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Say it until it is answered. Raises BudgetUnreachableError when nobody answers for too long."""
-        give_up_at_s = time.monotonic() + self._give_up_s
-        pause_s = RETRY_S[0]
-        while True:
-            try:
-                return await call()
-            except TransportLost as lost:
-                if time.monotonic() > give_up_at_s:
-                    raise BudgetUnreachableError(
-                        f"the budget did not answer for {self._give_up_s:g} s: {lost}"
-                    ) from lost
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S[1])
-
-    def _answered(self, batch: Sequence[_Said], reply: Reply) -> None:
+    def _answered(self, batch: Sequence[Said], reply: Reply) -> None:
         if self._alerts_seen is None:
             self._alerts_seen = reply.alert_count
         for (command, future), answer in zip(batch, reply.answers, strict=True):
@@ -272,9 +208,12 @@ class Budget:
         self._heard(reply.news)
         self._listen()
 
-    def _fail(self, batch: Sequence[_Said], error: Exception) -> None:
+    def _failed(self, batch: Sequence[Said], error: Exception) -> None:
         for command, future in batch:
-            futures = [future] if future else self._turns.pop(getattr(command, "hold_id", ""), [])
+            futures = [] if future is None else [future]
+            if isinstance(command, Reserve):
+                self._waiting.pop(command.hold_id, None)
+                futures += self._turns.pop(command.hold_id, [])
             for one in futures:
                 if not one.done():
                     one.set_exception(error)
@@ -291,7 +230,7 @@ class Budget:
             self._turns[hold_id] = others
             return
         self._waiting.pop(hold_id, None)
-        self._post(Withdraw(hold_id), None)
+        self._sender.post(Withdraw(hold_id))
 
     # Listening
 
@@ -309,14 +248,13 @@ class Budget:
                 try:
                     news = await self._transport.news(self.client_id, self._boot, alerts_after, LISTEN_S)
                 except TransportLost:
-                    await asyncio.sleep(RETRY_S[0])
-                    self._ask_again()
+                    self._boot = ""  # what was on its way to us is lost too: ask when somebody answers again
+                    await asyncio.sleep(RELISTEN_S)
                 else:
                     self._heard(news)
-        except BudgetError as error:
+        except Exception as error:
             log.error("no more news from the budget: %s", error)
-            self._fail([_Said(command, None) for command in self._waiting.values()], error)
-            self._waiting.clear()
+            self._failed([Said(command, None) for command in self._waiting.values()], error)
         finally:
             self._listener = None
 
@@ -332,7 +270,7 @@ class Budget:
     def _ask_again(self) -> None:
         """Whoever was to tell us of our turn may have forgotten it: reserving again tells how it stands."""
         for command in self._waiting.values():
-            self._post(command, None)
+            self._sender.post(command)
 
     def _alert(self, alert: Alert) -> None:
         if self._alerted is None or alert.number <= (self._alerts_seen or 0):

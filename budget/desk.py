@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from budget.commands import PLAIN, Alert, Answer, Command, ExpireAccount, Renew, Reserve, Verdict, Withdraw
+from budget.errors import JournalError
 from budget.journal import LOCK_WAIT_S, Journal, state_of
 from budget.ledger import BudgetLedger
 from budget.money import Period, period_label
@@ -55,6 +56,7 @@ class Desk:
         )
         self._ledger = self._journal.ledger if self._journal else BudgetLedger()
         self._period, self._lease_s, self._clock = period, lease_s, clock
+        self._stopped = ""
         self._group: list[_Batch] = []
         self._committer: asyncio.Task[None] | None = None
         self._askers: dict[str, str] = {}  # waiting hold -> the client to tell
@@ -65,6 +67,8 @@ class Desk:
 
     async def apply(self, client_id: str, commands: Sequence[Command], written: bytes | None = None) -> Reply:
         """Carry a client's commands out, in order; answers when they are durable. `written`: the same as bytes."""
+        if self._stopped:
+            raise JournalError(self._stopped)
         if written is None:
             written = commands_written(commands) if self._journal else b""
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -124,6 +128,10 @@ class Desk:
                 try:
                     await self._commit_group(group)
                 except Exception as error:
+                    if not isinstance(error, JournalError):
+                        self._stopped = (
+                            f"the ledger stopped, as it is wrong about itself: {error!r}; resume from it anew"
+                        )
                     for batch in group:
                         if not batch.reply.done():
                             batch.reply.set_exception(error)

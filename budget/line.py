@@ -58,13 +58,12 @@ def join(account: Account, hold: Hold) -> None:
     account.line_microusd_max = max(account.line_microusd_max, hold.microusd)
 
 
-def leave(hold: Hold) -> Account:
-    """Take a hold out of its line; returns the account whose next in line may now have its turn."""
+def leave(hold: Hold) -> None:
+    """Take a hold out of its line; the next one there may now have its turn."""
     account = hold.parked
     assert account is not None, hold.asked.hold_id
     hold.parked = None
     _drop_leavers(account)
-    return account
 
 
 def next_decided(accounts: Iterable[Account]) -> Iterable[tuple[Hold, Verdict]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from budget.accounts import Account, ClosedIds, Hold
+from budget.accounts import Account, Hold
+from budget.closed_ids import ClosedIds
 from budget.commands import Alert, Reserve, Verdict
 from budget.ledger import BudgetLedger
 from budget.line import join

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from budget import Alert, Amount, Answer, Budget, Limit, Verdict, local_budget
-from budget.client import TransportLost
 from budget.commands import Command
 from budget.desk import Desk
 from budget.errors import (
@@ -20,6 +19,7 @@ from budget.errors import (
     UnknownAccountError,
     UnknownCostError,
 )
+from budget.sender import TransportLost
 from budget.standing import AccountStanding, Standing
 from budget.wire import News, Reply
 

@@ -1,0 +1,102 @@
+"""How commands reach the ledger: gathered while others are under way, and said again when they were lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from budget.commands import Answer, Command
+from budget.errors import BudgetUnreachableError
+from budget.standing import Standing
+from budget.wire import News, Reply
+
+BATCH_MAX = 10_000  # commands that go as one
+RETRY_S = (0.05, 1.0)  # the first pause after a lost call, and the longest
+GIVE_UP_S = 180.0  # of silence: an actor restarts in seconds, a node is replaced in minutes
+
+T = TypeVar("T")
+
+
+class TransportLost(Exception):
+    """A call that may or may not have been carried out. Saying it again under the same ids is always right."""
+
+
+class Transport(Protocol):
+    """Where the ledger is: `Desk` itself in this process, `RayTransport` for an actor."""
+
+    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply: ...
+
+    async def news(self, client_id: str, boot: str, alerts_after: int | None, wait_s: float) -> News: ...
+
+    async def standing(self, account_ids: Sequence[str] | None) -> Standing: ...
+
+
+class Said(NamedTuple):
+    """A command, and who awaits its answer; nobody, where the answer is looked for in the batch's reply."""
+
+    command: Command
+    answer: asyncio.Future[Answer] | None
+
+
+class Sender:
+    """One batch at a time. `answered` gets each batch with its reply, `failed` each that nobody answered."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        client_id: str,
+        give_up_s: float,
+        *,
+        answered: Callable[[Sequence[Said], Reply], None],
+        failed: Callable[[Sequence[Said], Exception], None],
+    ) -> None:
+        self._transport, self._client_id, self._give_up_s = transport, client_id, give_up_s
+        self._answered, self._failed = answered, failed
+        self._said: list[Said] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def say(self, command: Command) -> asyncio.Future[Answer]:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.post(command, answer)
+        return answer
+
+    def post(self, command: Command, answer: asyncio.Future[Answer] | None = None) -> None:
+        self._said.append(Said(command, answer))
+        if self._task is None:
+            self._task = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._said:
+                batch, self._said = self._said[:BATCH_MAX], self._said[BATCH_MAX:]
+                commands = [said.command for said in batch]
+                try:
+                    reply = await self.insist(lambda: self._transport.apply(self._client_id, commands))  # noqa: B023
+                except Exception as error:
+                    self._failed(batch, error)
+                else:
+                    self._answered(batch, reply)
+        finally:
+            self._task = None
+
+    async def insist(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Say it until it is answered. Raises BudgetUnreachableError when nobody answers for too long."""
+        give_up_at_s = time.monotonic() + self._give_up_s
+        pause_s = RETRY_S[0]
+        while True:
+            try:
+                return await call()
+            except TransportLost as lost:
+                if time.monotonic() > give_up_at_s:
+                    raise BudgetUnreachableError(
+                        f"the budget did not answer for {self._give_up_s:g} s: {lost}"
+                    ) from lost
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S[1])
+
+    async def drained(self) -> None:
+        """Once everything is answered, or given up."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
