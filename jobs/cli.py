@@ -17,6 +17,7 @@ from jobs.models import choose_model
 from jobs.options import batch_options, option, settings_of
 from jobs.perform import ExitStatus, Request, perform, print_summary
 from jobs.registry import jobs
+from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
 
 
 class _Group(click.Group):
@@ -72,15 +73,16 @@ def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> 
             job=jobs()[job],
             source=source,
             question=question,
-            run_dir=options["run_dir"] or Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            run_dir=place(options["run_dir"]) or Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             settings=settings,
             model=model.factory,
             price=model.price,
+            access=access_of(options),
             alerted=Alarm(options["alert_command"]),
         )
     )
     print_summary(performed, as_json=options["as_json"])
-    sys.exit(performed.status)
+    leave(performed.status)
 
 
 @main.group()
@@ -109,6 +111,10 @@ def budget_set(
 ) -> None:
     """Make the shared budget NAME, or change its ceiling. Its period is set when it is made."""
     click.echo(shown(set_shared(name, address, tokens=tokens, dollars=dollars, period=period), as_json=as_json))
+
+
+for command in (resume, retry, list_runs, show):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -132,6 +132,7 @@ class Driver:
     telemetry: Telemetry
     progress: Callable[[Tally], None] = lambda _: None
     known: Known = field(default_factory=Known)
+    resumed: bool = False
     clock: Callable[[], float] = time.monotonic
     tally: Tally = field(default_factory=Tally)
     stopped: str = ""  # why the batch was ended early, when it was
@@ -156,7 +157,7 @@ class Driver:
     async def run(self, runs: Iterator[Run], specs: Sequence[HostSpec]) -> Tally:
         """Run a batch to its end: every planned task has exactly one outcome when this returns."""
         self._begin(specs)
-        if len(self.known):
+        if self.resumed:
             await self._accounts.find()
         ends_s = self.clock() + (self.settings.batch_deadline_s or float("inf"))
         more = not self.stopped
@@ -387,7 +388,7 @@ class Driver:
         tasks = [task for task in planned if not self.stopped and task.run_id not in self._over]
         if not tasks:
             return
-        if len(self.known):
+        if self.resumed:
             tasks = [self.known.next_attempt(task) for task in tasks]
             tasks = await unused_attempts(self.budget, self.account, tasks)
         self.tally.tasks_planned += len(tasks)

@@ -148,6 +148,14 @@ async def unused_attempts(budget: Budget, batch: str, tasks: Sequence[Task]) -> 
     return [settled[task.id] for task in tasks]
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier attempt has left: its outcomes, and the ceiling under which its account was opened."""
+
+    known: Known
+    limit: Limit
+
+
 @dataclass(slots=True)
 class RunAccounts:
     """The accounts of runs. A run whose account was closed and that goes on gets another, beside the batch's own."""

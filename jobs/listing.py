@@ -1,0 +1,162 @@
+"""The state of runs, for who asks: read beside whoever works on them, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from actors.contracts import Failure, JsonValue
+from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
+from budget.errors import RunDirectoryError
+from orchestrator.resume import interrupted
+from orchestrator.segments import latest
+from orchestrator.store import RunDirectory
+
+FAILURES_SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Where a run is. `open` are tasks that were submitted and have no outcome yet, or were cancelled.
+
+    state: running (a process works on it), finished, interrupted (it ended early, with a report), or died (without).
+    """
+
+    run_dir: str
+    run_id: str
+    job: str
+    state: str
+    began_s: float | None
+    runs: int | None
+    planned: int
+    statuses: Mapping[str, int]
+    attempts: int
+    spent_tokens: int
+    cost_microusd: int | None
+    resumed: int
+
+    @property
+    def open(self) -> int:
+        return max(0, self.planned - sum(self.statuses.values())) + self.statuses.get("cancelled", 0)
+
+
+def state_of(directory: RunDirectory) -> RunState:
+    """A run's state, from its files."""
+    manifest = directory.manifest()
+    found = list(directory.outcomes())
+    effective, replaced = latest(found, OUTCOME_SCHEMA)
+    statuses = Counter(effective.column("status").to_pylist())
+    costs = effective.column("cost_microusd").to_pylist()
+    planned = {task_id for batch in directory.tasks() for task_id in batch.column("id").to_pylist()}
+    resumed = manifest.get("resumed")
+    return RunState(
+        run_dir=directory.shown,
+        run_id=str(manifest.get("run_id", "")),
+        job=str(manifest.get("job", "")),
+        state=_state(directory, statuses, len(planned)),
+        began_s=_number(manifest.get("began_s")),
+        runs=int(total) if (total := _number(manifest.get("runs_total"))) is not None else None,
+        planned=len(planned | set(effective.column("task_id").to_pylist())),
+        statuses=dict(sorted(statuses.items())),
+        attempts=effective.num_rows + replaced.num_rows + sum(batch.num_rows for batch in directory.history()),
+        spent_tokens=sum(effective.column("spent_tokens").to_pylist()),
+        cost_microusd=None if None in costs else sum(costs),
+        resumed=len(resumed) if isinstance(resumed, list) else 0,
+    )
+
+
+def list_states(folder: Path) -> list[RunState]:
+    """The runs right below a folder, those that began last first. Raises RunDirectoryError when it is no folder."""
+    if not folder.is_dir():
+        raise RunDirectoryError(f"{str(folder)!r} is no folder: name the one that holds run directories")
+    runs = [path for path in sorted(folder.iterdir()) if (path / "manifest.json").is_file()]
+    states = [state_of(RunDirectory.look(path)) for path in runs]
+    return sorted(states, key=lambda state: -(state.began_s or 0.0))
+
+
+def attempts_at(directory: RunDirectory, task_id: str) -> list[dict[str, Any]]:
+    """All that is kept of a task: each attempt's row, the latest last. Raises RunDirectoryError for an unknown one."""
+    batches = [*directory.history(), *directory.outcomes()]
+    rows = pa.Table.from_batches(batches, OUTCOME_SCHEMA)
+    mask = pa.array([one == task_id for one in rows.column("task_id").to_pylist()], pa.bool_())
+    found = rows.filter(mask).to_pylist()
+    if not found:
+        near = sorted(one for one in set(rows.column("task_id").to_pylist()) if task_id in one)[:3]
+        hint = f"; perhaps {', '.join(near)}" if near else ""
+        raise RunDirectoryError(f"{directory.shown!r} has no outcome of task {task_id!r}{hint}")
+    return sorted(found, key=lambda row: int(row["attempt"]))
+
+
+def failures_of(directory: RunDirectory) -> list[Failure]:
+    """The failures that stand, by task."""
+    effective = directory.effective()
+    mask = pa.array([status != OK for status in effective.column("status").to_pylist()], pa.bool_())
+    return [outcome for outcome in outcomes_of(effective.filter(mask)) if isinstance(outcome, Failure)]
+
+
+def as_json(state: RunState) -> dict[str, JsonValue]:
+    return {**asdict(state), "open": state.open}
+
+
+def lines_of(states: Sequence[RunState]) -> list[str]:
+    """A list of runs for people."""
+    lines = [f"{'state':<12} {'began':<17} {'job':<8} {'answered':>9} {'failed':>7} {'open':>6} {'tokens':>13}  run"]
+    return lines + [_line(state) for state in states]
+
+
+def page_of(state: RunState, failures: Sequence[Failure]) -> list[str]:
+    """One run for people."""
+    counted = ", ".join(f"{count:,} {status}" for status, count in state.statuses.items()) or "none yet"
+    lines = [
+        f"run        {state.run_id} ({state.job or 'a program'})",
+        f"state      {state.state}" + (f", resumed {state.resumed} times" if state.resumed else ""),
+        f"began      {_when(state.began_s)}",
+        f"tasks      {state.planned:,} planned: {counted}; {state.open:,} open; {state.attempts:,} attempts in all",
+        f"spent      {state.spent_tokens:,} tokens in the outcomes above",
+    ]
+    shown = [f"failed     {one.task_id}: {one.reason.value}: {one.message[:120]}" for one in failures]
+    more = len(shown) - FAILURES_SHOWN_MAX
+    lines += shown[:FAILURES_SHOWN_MAX] + ([f"           … and {more:,} more"] if more > 0 else [])
+    if state.state in ("interrupted", "died"):
+        lines.append(f"go on      muster resume {state.run_dir}")
+    return lines
+
+
+def _state(directory: RunDirectory, statuses: Mapping[str, int], planned: int) -> str:
+    if directory.in_use:
+        return "running"
+    summary = directory.summary()
+    if summary is None:
+        return "died"
+    cut_short = any(interrupted(status) for status in statuses) or ":" in str(summary.get("status", ""))
+    if sum(statuses.values()) < planned:
+        return "died"  # a report of an attempt before the last one
+    return "interrupted" if cut_short else "finished"
+
+
+def _line(state: RunState) -> str:
+    ok, ended = state.statuses.get(OK, 0), sum(state.statuses.values())
+    failed = ended - ok - state.statuses.get("cancelled", 0)
+    return (
+        f"{state.state:<12} {_when(state.began_s):<17} {state.job or '-':<8} {ok:>9,} {failed:>7,} {state.open:>6,} "
+        f"{state.spent_tokens:>13,}  {state.run_dir}"
+    )
+
+
+def _when(at_s: float | None) -> str:
+    return "-" if at_s is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(at_s)) + "Z"
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def printed(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,146 @@
+"""`muster resume`, `retry`, `list` and `show`: going on with runs, and telling how they stand."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from actors.contracts import Reason
+from jobs.listing import as_json as state_as_json
+from jobs.listing import attempts_at, failures_of, lines_of, list_states, page_of, printed, state_of
+from jobs.options import MICRO, option
+from jobs.perform import ExitStatus, print_summary
+from jobs.resume import Resumption
+from jobs.resume import resume as go_on
+from orchestrator.resume import Again, failed, interrupted
+from orchestrator.store import RunDirectory
+from orchestrator.store_files import without_credentials
+
+_OPTIONS = (
+    click.option("--accept-changes", is_flag=True, help="Go on although settings, instructions or inputs differ."),
+    option("--local", is_flag=True, default=None, help="Go on in this process, without Ray."),
+    option("--address", default=None, help="Go on on this Ray cluster."),
+    option("--model", default=None, help="Another model: a change that must be accepted."),
+    option("--timeout", type=float, default=None, help="Seconds that a sub-agent has: a change."),
+    option("--turns", type=int, default=None, help="Model calls that a sub-agent has: a change."),
+    option("--concurrency", type=int, default=None, help="Sub-agents at work at once."),
+    option("--hosts", type=int, default=None, help="Hosts of each specialist."),
+    option("--deadline", type=float, default=None, help="Seconds that the batch has from now on."),
+    option("--budget-tokens", type=int, default=None, help="Another ceiling of the batch, earlier spend included."),
+    option("--budget-dollars", type=float, default=None, help="The same, in US dollars."),
+    option("--base-url", default=None, help="A server that speaks the Messages API."),
+    option("--key-file", default=None, help="A file that holds the API key; else ANTHROPIC_API_KEY."),
+    option("--prices", default=None, help="Own prices, YAML."),
+    option("--alert-command", default="", help="Run this at each alert, with MUSTER_ALERT_* in its environment."),
+    option("--json", "as_json", is_flag=True, help="The summary on stdout."),
+)
+
+_SETTINGS = {
+    "model": "model", "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
+    "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "budget_tokens": "tokens_max",
+}  # fmt: skip
+
+
+def _resume_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for add in reversed(_OPTIONS):
+        command = add(command)
+    return command
+
+
+def place(run_dir: str) -> Path | str | None:
+    """A run directory as it was named: a path, or a URI as it stands; None when none was."""
+    if not run_dir:
+        return None
+    return run_dir if "://" in run_dir else Path(run_dir)
+
+
+def access_of(options: Mapping[str, Any]) -> dict[str, str]:
+    """How the model is reached, for the manifest: addresses and file names, no secrets."""
+    named = {name: str(options[name]) for name in ("base_url", "key_file", "prices") if options.get(name)}
+    if "@" in named.get("base_url", ""):
+        named["base_url"] = without_credentials(named["base_url"])
+    return named
+
+
+def leave(status: ExitStatus) -> None:
+    """End with this status. After an interruption at once: a tool that blocks its thread is not waited for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if status == ExitStatus.INTERRUPTED:
+        logging.shutdown()
+        os._exit(status)
+    sys.exit(status)
+
+
+@click.command()
+@click.argument("run_dir")
+@_resume_options
+def resume(run_dir: str, **options: Any) -> None:
+    """Go on with the run in RUN_DIR: what has an outcome is kept, all else is done, and the report is written anew."""
+    _go_on(run_dir, interrupted, options)
+
+
+@click.command()
+@click.argument("run_dir")
+@click.option("--failed-only", is_flag=True, required=True, help="Failures run again; answers stay.")
+@click.option("--reason", "reasons", multiple=True, type=click.Choice([r.value for r in Reason]), help="Only these.")
+@_resume_options
+def retry(run_dir: str, failed_only: bool, reasons: tuple[str, ...], **options: Any) -> None:  # noqa: ARG001
+    """Run the failures in RUN_DIR again, as new attempts; what they were is kept."""
+    _go_on(run_dir, failed(frozenset(reasons)), options)
+
+
+@click.command("list")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def list_runs(folder: Path, as_json: bool) -> None:
+    """The runs in FOLDER and how they stand, running ones included."""
+    states = list_states(folder)
+    click.echo(printed([state_as_json(state) for state in states]) if as_json else "\n".join(lines_of(states)))
+
+
+@click.command()
+@click.argument("run_dir")
+@click.argument("task", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def show(run_dir: str, task: str | None, as_json: bool) -> None:
+    """How the run in RUN_DIR stands, or all that is kept of one TASK in it."""
+    directory = RunDirectory.look(place(run_dir) or run_dir)
+    if task is not None:
+        rows = attempts_at(directory, task)
+        click.echo(printed(rows) if as_json else "\n\n".join(map(_shown, rows)))
+        return
+    state = state_of(directory)
+    click.echo(printed(state_as_json(state)) if as_json else "\n".join(page_of(state, failures_of(directory))))
+
+
+def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
+    given = {name: options[flag] for flag, name in _SETTINGS.items() if options[flag] is not None}
+    if options["budget_dollars"] is not None:
+        given["microusd_max"] = round(options["budget_dollars"] * MICRO)
+    if options["local"]:
+        given |= {"mode": "local", "address": ""}
+    elif options["address"] is not None:
+        given |= {"mode": "cluster" if options["address"] else "embedded", "address": options["address"]}
+    performed = go_on(
+        Resumption(
+            run_dir=place(run_dir) or run_dir,
+            again=again,
+            given=given,
+            access=access_of(options),
+            accept_changes=options["accept_changes"],
+            alert_command=options["alert_command"],
+        )
+    )
+    print_summary(performed, as_json=options["as_json"])
+    leave(performed.status)
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name:<19} {value}" for name, value in row.items() if value not in (None, "", []))
