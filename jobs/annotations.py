@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from actors.sources import Git, Incidents, Metrics, Runbooks, Window
 from actors.tools.base import SourceError
-from actors.tools.selectors import parse_selector
+from actors.tools.metrics.selectors import parse_selector
 from jobs.times import DAY_S, duration_s, instant_s, instant_text
 
 V = TypeVar("V")

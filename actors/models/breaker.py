@@ -73,6 +73,10 @@ class Breaker:
             self._on_trial += 1
         return Pass(self._round)
 
+    def holds(self, given: Pass) -> bool:
+        """Whether a pass is still one: the circuit has not changed since it was given."""
+        return given.round == self._round
+
     def succeeded(self, given: Pass, now_s: float) -> None:
         if given.round != self._round:
             return

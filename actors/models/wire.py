@@ -25,7 +25,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """A reply's body, checked. `uncached_tokens` is the input without cache reads: what counts to rate limits."""
+    """A reply's body, checked."""
 
     id: str
     model: str
@@ -33,10 +33,6 @@ class Payload:
     usage: Usage
     stop_reason: StopReason
     stop_reason_told: str
-
-    @property
-    def uncached_tokens(self) -> int:
-        return self.usage.input_tokens - self.usage.cache_read_tokens
 
 
 def request_body(request: ModelRequest, model: str, *, stream: bool, cache_ttl: str | None) -> bytes:

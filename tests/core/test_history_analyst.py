@@ -12,14 +12,14 @@ from actors.contracts import JsonValue
 from actors.models.base import ModelError
 from actors.sources import Git, Incidents
 from actors.specialists.base import Answered, Call
-from actors.specialists.code import CODE
-from actors.specialists.code_rules import analyse
+from actors.specialists.code.rules import analyse
+from actors.specialists.code.specialist import CODE
 from actors.specialists.findings import Findings
-from actors.tools.change_files import hot_files
-from actors.tools.change_incidents import before_incidents
-from actors.tools.change_rework import rework
-from actors.tools.change_summary import summarize
-from actors.tools.commits import Commit
+from actors.tools.code.change_files import hot_files
+from actors.tools.code.change_incidents import before_incidents
+from actors.tools.code.change_rework import rework
+from actors.tools.code.change_summary import summarize
+from actors.tools.code.commits import Commit
 from support.commits import DAY_S, NOW_S, WINDOW, a_commit, a_history
 
 POINTS = {"critical": 40, "high": 20, "medium": 8, "low": 2, "info": 0}

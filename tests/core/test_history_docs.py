@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.specialists import code_findings as rules
-from actors.specialists.code_rules import BOTS_SHARE, CODE_SHARE, DOCUMENTS_SHARE, INCIDENT_HOURS
-from actors.tools.change_undone import QUICK_REVERT_S
-from actors.tools.git import LIMITS
+from actors.specialists.code import findings as rules
+from actors.specialists.code.rules import BOTS_SHARE, CODE_SHARE, DOCUMENTS_SHARE, INCIDENT_HOURS
+from actors.tools.code.change_undone import QUICK_REVERT_S
+from actors.tools.code.git import LIMITS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "specialists" / "code.md").read_text(encoding="utf-8")
 

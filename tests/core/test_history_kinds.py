@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.change_kinds import (
+from actors.tools.code.change_kinds import (
     FileKind,
     Purpose,
     by_bot,

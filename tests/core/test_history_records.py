@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.commit_records import parse_log
-from actors.tools.commits import FileChange, History, Node, landings, shown
+from actors.tools.code.commit_records import parse_log
+from actors.tools.code.commits import FileChange, History, Node, landings, shown
 from support.commits import NOW_S, a_commit, a_history
 
 A, B = "a" * 40, "b" * 40

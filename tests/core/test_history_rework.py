@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from actors.tools.chance import chance_of, covered, share_at_least
-from actors.tools.change_files import hot_files
-from actors.tools.change_incidents import BeforeIncidents, before_incidents
-from actors.tools.change_rework import Rework, rework
-from actors.tools.change_summary import summarize
-from actors.tools.commits import Commit, FileChange
+from actors.tools.code.chance import chance_of, covered, share_at_least
+from actors.tools.code.change_files import hot_files
+from actors.tools.code.change_incidents import BeforeIncidents, before_incidents
+from actors.tools.code.change_rework import Rework, rework
+from actors.tools.code.change_summary import summarize
+from actors.tools.code.commits import Commit, FileChange
 from support.commits import DAY_S, HOUR_S, NOW_S, WINDOW, a_commit, a_history
 
 

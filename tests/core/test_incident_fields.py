@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from actors.tools.base import SourceError
-from actors.tools.incident_fields import incident_of
-from actors.tools.incident_lines import incidents_in_lines
-from actors.tools.incident_types import Incident, Kind, Severity, Status, fold
-from actors.tools.incident_words import service_in, severity_of, status_of
+from actors.tools.incidents.fields import incident_of
+from actors.tools.incidents.lines import incidents_in_lines
+from actors.tools.incidents.types import Incident, Kind, Severity, Status, fold
+from actors.tools.incidents.words import service_in, severity_of, status_of
 
 
 def at(text: str) -> float:

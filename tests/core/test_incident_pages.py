@@ -8,9 +8,9 @@ from textwrap import dedent
 import pytest
 
 from actors.tools.base import SourceError
-from actors.tools.incident_markdown import incidents_in_markdown
-from actors.tools.incident_pages import incident_on_status_page
-from actors.tools.incident_types import Incident, Kind, Severity, Status
+from actors.tools.incidents.markdown import incidents_in_markdown
+from actors.tools.incidents.pages import incident_on_status_page
+from actors.tools.incidents.types import Incident, Kind, Severity, Status
 
 
 def at(text: str) -> float:

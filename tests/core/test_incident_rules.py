@@ -12,14 +12,14 @@ import pytest
 from actors.sources import Window
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Finding, Findings
-from actors.specialists.incident_rules import PRONE, RECURRING, SLOW, TREND, Bands, analyse, findings_of, graded
-from actors.specialists.incidents import INCIDENTS
-from actors.tools.incident_causes import STATED, Words, cause_of, groups_of
-from actors.tools.incident_fields import incident_of
-from actors.tools.incident_judgement import Judged, Viewpoint, judge
-from actors.tools.incident_summary import summary_of
-from actors.tools.incident_tracker import Tracker
-from actors.tools.incident_types import Incident
+from actors.specialists.incidents.rules import PRONE, RECURRING, SLOW, TREND, Bands, analyse, findings_of, graded
+from actors.specialists.incidents.specialist import INCIDENTS
+from actors.tools.incidents.causes import STATED, Words, cause_of, groups_of
+from actors.tools.incidents.fields import incident_of
+from actors.tools.incidents.judgement import Judged, Viewpoint, judge
+from actors.tools.incidents.summary import summary_of
+from actors.tools.incidents.tracker import Tracker
+from actors.tools.incidents.types import Incident
 
 NOW_S = 1_790_000_000.0
 DAY_S, HOUR_S = 86_400.0, 3_600.0

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from actors.tools.incident_times import duration_in, is_whole_day, moment, moment_in
+from actors.tools.incidents.times import duration_in, is_whole_day, moment, moment_in
 
 
 def at(text: str) -> float:

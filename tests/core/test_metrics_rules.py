@@ -8,9 +8,9 @@ import pytest
 
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Findings
-from actors.specialists.metrics import METRICS, STEPS, analyse
-from actors.specialists.metrics_rules import findings_of
-from actors.specialists.metrics_weights import TIERS
+from actors.specialists.metrics.rules import findings_of
+from actors.specialists.metrics.specialist import METRICS, STEPS, analyse
+from actors.specialists.metrics.weights import TIERS
 
 POINTS = {**dict(TIERS), "info": 0.0}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.tools.base import SourceError
-from actors.tools.openmetrics import parse_exposition
-from actors.tools.selectors import matches, own_values, parse_selector, written
+from actors.tools.metrics.openmetrics import parse_exposition
+from actors.tools.metrics.selectors import matches, own_values, parse_selector, written
 
 GOOD = b"""\
 # TYPE http_requests counter

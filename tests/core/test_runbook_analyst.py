@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from actors.specialists import runbook_weights as weights
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Finding, Findings
-from actors.specialists.runbook_weights import graded
-from actors.specialists.runbooks import RUNBOOKS, analyst, findings_of
-from actors.tools.runbook_dates import REVIEW_DAYS_DEFAULT
+from actors.specialists.runbooks import weights
+from actors.specialists.runbooks.specialist import RUNBOOKS, analyst, findings_of
+from actors.specialists.runbooks.weights import graded
+from actors.tools.runbooks.dates import REVIEW_DAYS_DEFAULT
 
 POINTS = {"critical": 40.0, "high": 20.0, "medium": 8.0, "low": 2.0, "info": 0.0}
 NO_ROWS: list[Any] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.runbook_links import Link, Standing, standing
-from actors.tools.runbook_pages import parse_page
+from actors.tools.runbooks.links import Link, Standing, standing
+from actors.tools.runbooks.pages import parse_page
 
 FILES = frozenset(
     {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.incident_types import Incident, Kind
-from actors.tools.runbook_incidents import groups_of, incidents_json
-from actors.tools.runbook_match import Cover, Shelf, State, covers
-from actors.tools.runbook_pages import Page, parse_page
-from actors.tools.runbook_rules import Alert
-from actors.tools.runbook_words import tokens
+from actors.tools.incidents.types import Incident, Kind
+from actors.tools.runbooks.incidents import groups_of, incidents_json
+from actors.tools.runbooks.match import Cover, Shelf, State, covers
+from actors.tools.runbooks.pages import Page, parse_page
+from actors.tools.runbooks.rules import Alert
+from actors.tools.runbooks.words import tokens
 
 STEPS = (
     "The service fails more requests than it should, and its callers notice the outage within some minutes.\n\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.runbook_dates import day_of, days_of
-from actors.tools.runbook_pages import Page, page_stem, parse_page
+from actors.tools.runbooks.dates import day_of, days_of
+from actors.tools.runbooks.pages import Page, page_stem, parse_page
 
 DAY_S = 86_400
 STEPS = "1. Run `kubectl get pods -n cart`.\n2. Restart the one that crashes.\n"

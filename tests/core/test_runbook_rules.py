@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.runbook_rules import DEPTH_MAX, parse_rules
+from actors.tools.runbooks.rules import DEPTH_MAX, parse_rules
 
 PLAIN = """\
 groups:

@@ -60,14 +60,15 @@ def test_a_service_without_a_source_counts_with_the_median_of_those_that_have_it
     assert standings["s1"].score < standings["absent"].score <= standings["s2"].score < standings["s3"].score
 
 
-def test_blame_needs_evidence_and_health_needs_two_sources() -> None:
-    """What was imputed never makes a service need work; what was hardly read is unknown, unless it is clearly ill."""
-    line, low = scoring.NEEDS_WORK_MIN, scoring.WATCH_MIN
+def test_blame_and_health_both_need_evidence() -> None:
+    """What was imputed never blames a service; what was hardly read, or could well be ill, is not called healthy."""
+    work, watch = scoring.NEEDS_WORK_MIN, scoring.WATCH_MIN
 
-    assert scoring.verdict(total=60, evidence=line - 0.1, sources_read=3) is Verdict.WATCH
-    assert scoring.verdict(total=60, evidence=line, sources_read=1) is Verdict.NEEDS_WORK
+    assert scoring.verdict(total=60, evidence=work, sources_read=1) is Verdict.NEEDS_WORK
+    assert scoring.verdict(total=60, evidence=work - 0.1, sources_read=1) is Verdict.WATCH
+    assert scoring.verdict(total=60, evidence=watch - 0.1, sources_read=3) is Verdict.UNKNOWN
     assert scoring.verdict(total=0, evidence=0, sources_read=1) is Verdict.UNKNOWN
-    assert scoring.verdict(total=low - 0.1, evidence=0, sources_read=2) is Verdict.HEALTHY
+    assert scoring.verdict(total=watch - 0.1, evidence=0, sources_read=2) is Verdict.HEALTHY
 
 
 def test_the_thresholds_mean_what_their_comments_say() -> None:

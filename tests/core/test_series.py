@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actors.tools.series import (
+from actors.tools.metrics.series import (
     DAY_S,
     HOUR_S,
     block_medians,

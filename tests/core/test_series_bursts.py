@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from actors.sources import Window
-from actors.tools.bursts import episodes
-from actors.tools.indicators import Indicator, Subject
-from actors.tools.series import DAY_S, Series
-from actors.tools.shifts import change
-from actors.tools.signals import Scope, Signal
+from actors.tools.metrics.bursts import episodes
+from actors.tools.metrics.indicators import Indicator, Subject
+from actors.tools.metrics.series import DAY_S, Series
+from actors.tools.metrics.shifts import change
+from actors.tools.metrics.signals import Scope, Signal
 
 MINUTE_S = 60.0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actors.tools.bursts import Episode
-from actors.tools.events import Event, Evidence, blame, events, with_starvation
-from actors.tools.flow import Course, Lull, is_load, starved
-from actors.tools.indicators import Subject
-from actors.tools.signals import Scope, Signal
+from actors.tools.metrics.bursts import Episode
+from actors.tools.metrics.events import Event, Evidence, blame, events, with_starvation
+from actors.tools.metrics.flow import Course, Lull, is_load, starved
+from actors.tools.metrics.indicators import Subject
+from actors.tools.metrics.signals import Scope, Signal
 
 CPU, SERVER, EDGE, PASSING = Evidence.RESOURCE, Evidence.SERVER, Evidence.CALLER, Evidence.PASSING
 

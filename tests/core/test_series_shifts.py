@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from actors.sources import Window
-from actors.tools.indicators import Indicator, Subject
-from actors.tools.series import DAY_S, HOUR_S, Series
-from actors.tools.shifts import change
-from actors.tools.signals import Scope, Signal
+from actors.tools.metrics.indicators import Indicator, Subject
+from actors.tools.metrics.series import DAY_S, HOUR_S, Series
+from actors.tools.metrics.shifts import change
+from actors.tools.metrics.signals import Scope, Signal
 
 WINDOW = Window(60 * DAY_S, 30 * DAY_S)
 HOURS = HOUR_S * np.arange(1, 60 * 24 + 1)

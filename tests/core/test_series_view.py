@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.sources import Window
-from actors.tools.metrics_json import change_json, event_json, level_json, outages_json
-from actors.tools.series import Family, Series, SeriesSet, cleaned
-from actors.tools.surroundings import Surroundings
-from actors.tools.view import View, view
+from actors.tools.metrics.series import Family, Series, SeriesSet, cleaned
+from actors.tools.metrics.shown import change_json, event_json, level_json, outages_json
+from actors.tools.metrics.surroundings import Surroundings
+from actors.tools.metrics.view import View, view
 
 WINDOW = Window(2_000_000.0, 500_000.0)
 NAMES = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.tools.series import Family
-from actors.tools.signals import Scope, Signal, base_name, meaning, other_party, own_names
+from actors.tools.metrics.series import Family
+from actors.tools.metrics.signals import Scope, Signal, base_name, meaning, other_party, own_names
 
 T, E, L, S, A, O = (  # noqa: E741
     Signal.TRAFFIC,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actors.tools.indicators import Indicator, indicators
-from actors.tools.series import Family, Series, SeriesSet
-from actors.tools.signals import Scope, Signal
+from actors.tools.metrics.indicators import Indicator, indicators
+from actors.tools.metrics.series import Family, Series, SeriesSet
+from actors.tools.metrics.signals import Scope, Signal
 
 TIMES = 1_700_000_000.0 + 60.0 * np.arange(200)
 

@@ -10,9 +10,9 @@ import pytest
 
 from actors.sources import Git, Window
 from actors.tools.base import SourceError
-from actors.tools.commits import History
-from actors.tools.git import LIMITS, find_repository, literal_paths
-from actors.tools.git_log import missing_commits, missing_paths, read_history
+from actors.tools.code.commits import History
+from actors.tools.code.git import LIMITS, find_repository, literal_paths
+from actors.tools.code.git_log import missing_commits, missing_paths, read_history
 from actors.tools.shared import Shared
 from support.git_repositories import DAY_S, NOW_S, MadeRepository
 

@@ -8,7 +8,7 @@ import pytest
 
 from actors.sources import Git, Window
 from actors.tools.base import SourceError
-from actors.tools.git_log import read_history
+from actors.tools.code.git_log import read_history
 from actors.tools.shared import Shared
 from support.git_repositories import DAY_S, NOW_S, MadeRepository
 

@@ -13,7 +13,7 @@ import pytest
 from actors.contracts import JsonValue
 from actors.sources import Git, Incidents, Window
 from actors.specialists.base import Answered, Call
-from actors.specialists.code import CODE
+from actors.specialists.code.specialist import CODE
 from actors.specialists.findings import Findings
 from actors.tools.base import SourceError, ToolContext, ToolError
 from actors.tools.shared import Shared

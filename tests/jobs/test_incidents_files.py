@@ -11,10 +11,10 @@ import pytest
 from actors.sources import Incidents, Window
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Findings
-from actors.specialists.incidents import INCIDENTS
+from actors.specialists.incidents.specialist import INCIDENTS
 from actors.tools.base import SourceError, ToolContext, ToolError
-from actors.tools.incident_records import incidents_of, tracker_of
-from actors.tools.incidents import check_citations
+from actors.tools.incidents.records import incidents_of, tracker_of
+from actors.tools.incidents.tools import check_citations
 from actors.tools.shared import Shared
 
 NOW_S = 1_790_000_000.0

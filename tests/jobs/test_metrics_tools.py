@@ -21,7 +21,7 @@ from actors.contracts import JsonValue
 from actors.sources import Metrics, Neighbour, Window
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Findings
-from actors.specialists.metrics import METRICS
+from actors.specialists.metrics.specialist import METRICS
 from actors.tools.base import SourceError, ToolContext, ToolError
 from actors.tools.shared import Shared
 

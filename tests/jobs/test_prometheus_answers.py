@@ -14,9 +14,9 @@ from aiohttp import web
 
 from actors.sources import Window
 from actors.tools.base import SourceError
-from actors.tools.history import Place, read_series
-from actors.tools.prometheus import Prometheus
-from actors.tools.series import SeriesSet
+from actors.tools.metrics.history import Place, read_series
+from actors.tools.metrics.prometheus import Prometheus
+from actors.tools.metrics.series import SeriesSet
 from actors.tools.shared import Shared
 
 WINDOW = Window(1_700_000_000.0, 3_600.0)

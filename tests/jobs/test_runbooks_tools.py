@@ -12,9 +12,9 @@ import pytest
 from actors.sources import Git, Incidents, Runbooks, Window
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Findings
-from actors.specialists.runbooks import analyst
+from actors.specialists.runbooks.specialist import analyst
 from actors.tools.base import SourceError, Tool, ToolContext, ToolError
-from actors.tools.runbooks import check_citations, check_pages, cover_incidents, map_alerts, read_page
+from actors.tools.runbooks.tools import check_citations, check_pages, cover_incidents, map_alerts, read_page
 from actors.tools.shared import Shared
 
 DAY_S = 86_400

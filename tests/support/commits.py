@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from actors.sources import Window
-from actors.tools.commits import Commit, FileChange, History
+from actors.tools.code.commits import Commit, FileChange, History
 
 NOW_S = 1_700_000_000.0
 HOUR_S, DAY_S = 3_600.0, 86_400.0

@@ -1,0 +1,1 @@
+"""The code specialist: its prompt, and its rules for the offline model."""

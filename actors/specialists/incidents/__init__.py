@@ -1,0 +1,1 @@
+"""The incidents specialist: its prompt, and its rules for the offline model."""

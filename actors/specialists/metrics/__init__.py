@@ -1,0 +1,1 @@
+"""The metrics specialist: its prompt, and its rules for the offline model."""

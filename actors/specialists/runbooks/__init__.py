@@ -1,0 +1,1 @@
+"""The runbooks specialist: its prompt, and its rules for the offline model."""

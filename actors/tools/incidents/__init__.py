@@ -1,0 +1,1 @@
+"""What happened: trackers in many forms, read once, judged by rules."""

@@ -1,0 +1,1 @@
+"""How it ran: series from a server or a file, and what is unusual in them."""

@@ -1,0 +1,1 @@
+"""What helps on call: pages, alerts, and whether they fit together."""
