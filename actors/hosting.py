@@ -87,6 +87,7 @@ class Host:
         """End all sessions and wait until each has settled its bill."""
         self.cancel()
         await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+        await self.runner.shared.close()
 
     def _carry_out(self, instructions: Sequence[inbox.Instruction]) -> None:
         for instruction in instructions:
