@@ -127,3 +127,12 @@ def test_any_order_of_events_keeps_its_invariants():
         breaker.check()
 
     assert isinstance(breaker.ask(now_s + 1_000), Pass)
+
+
+def test_a_pass_from_before_it_opened_is_none_any_more(breaker):
+    """Who waited for his turn while the circuit opened asks again, and does not call."""
+    waiting = passed(breaker, 0.0)
+    before = breaker.holds(waiting)
+    fail(breaker, 16)
+
+    assert (before, breaker.holds(waiting)) == (True, False)

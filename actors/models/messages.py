@@ -1,0 +1,123 @@
+"""One request to the Messages API and what came of it: the official SDK on a lean HTTP client, without retries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, cast
+
+import anthropic
+import httpx2
+
+from actors.contracts import Usage
+from actors.models import wire
+from actors.models.events import Assembly
+from actors.models.faults import fault_of, said
+from actors.models.http import Answered, LeanClient, Prepared
+from actors.models.key import Key
+from actors.models.retry import Fault, status_fault
+
+PATH = "/v1/messages"
+Headers: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of one request. `first_chunk_s` is known of streams only."""
+
+    outcome: wire.Payload | Fault
+    headers: Headers
+    first_chunk_s: float | None = None
+
+
+class Messages:
+    """The API at one address under one key. Belongs to one event loop. `timeout_s` bounds each request as a whole."""
+
+    def __init__(
+        self, base_url: str, key: Key, *, timeout_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._key = key
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._http = LeanClient(base_url)
+        self._prepared: Prepared | None = None
+        self._sdk = anthropic.AsyncAnthropic(
+            api_key=key.reveal(),
+            base_url=base_url,
+            max_retries=0,
+            open_telemetry=False,  # our own spans are made from the reply's attributes
+            http_client=self._http,
+        )
+
+    async def aclose(self) -> None:
+        await self._sdk.close()
+
+    async def send(self, body: bytes, *, stream: bool, output_tokens_max: int) -> Sent:
+        """One request. Never raises but when cancelled."""
+        progress = _Progress(Assembly())
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if stream:
+                    return await self._stream(body, progress)
+                return await self._whole(body, progress)
+        except Exception as error:
+            fault = fault_of(error)
+            if isinstance(error, anthropic.APIStatusError):
+                progress.headers = error.response.headers
+        known = _known_bill(fault, progress.assembly.seen_usage, output_tokens_max)
+        return Sent(known, progress.headers, progress.first_chunk_s)
+
+    async def _whole(self, body: bytes, progress: _Progress) -> Sent:
+        answered = await self._post(body)
+        progress.headers = answered.headers
+        if answered.status >= 300:
+            return Sent(status_fault(answered.status, said(answered), answered.headers), answered.headers)
+        message = wire.json_object(self._key.scrub_bytes(answered.body))
+        return Sent(wire.payload(message), answered.headers)
+
+    async def _post(self, body: bytes) -> Answered:
+        """The SDK builds and sends the first request; the later ones differ from it in nothing but the body."""
+        if self._prepared is not None:
+            return await self._http.post_as(self._prepared, body)
+        response = await self._sdk.post(PATH, cast_to=httpx2.Response, content=body)
+        self._prepared = Prepared.of(response.request)
+        return Answered(response.status_code, response.headers, response.content)
+
+    async def _stream(self, body: bytes, progress: _Progress) -> Sent:
+        started_s = self._clock()
+        opened = await self._sdk.post(
+            PATH, cast_to=httpx2.Response, content=body, stream=True, stream_cls=anthropic.AsyncStream[Any]
+        )
+        response = cast(httpx2.Response, opened)  # with this cast_to the SDK hands the open response out as it is
+        progress.headers = response.headers
+        try:
+            async for event in anthropic.AsyncStream.raw_events(response):
+                if progress.first_chunk_s is None:
+                    progress.first_chunk_s = self._clock() - started_s
+                if event.data:
+                    data = self._key.scrub_bytes(event.data.encode("utf-8", "replace"))
+                    progress.assembly.feed(wire.json_object(data))
+                if progress.assembly.done:
+                    message = wire.payload(progress.assembly.message())
+                    return Sent(message, response.headers, progress.first_chunk_s)
+        finally:
+            await response.aclose()
+        raise wire.Malformed("the stream ended before its message")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a request got before it failed."""
+
+    assembly: Assembly
+    headers: Headers = field(default_factory=dict)
+    first_chunk_s: float | None = None
+
+
+def _known_bill(fault: Fault, seen: Usage | None, output_tokens_max: int) -> Fault:
+    """A stream that broke off had told its input already: only its output is then unknown."""
+    if seen is None or fault.billed_tokens is not None:
+        return fault
+    return replace(fault, billed_tokens=seen.input_tokens + output_tokens_max)
