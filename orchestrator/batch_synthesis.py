@@ -55,7 +55,8 @@ class Bounds:
         return max(PAYLOAD_BYTES_MIN, self.tokens_max - _STANDING_TOKENS - LEAD.output_tokens_max)
 
 
-_STANDING_TOKENS = role_of(LEAD, "").standing_tokens + REQUEST_OVERHEAD_TOKENS + 2_000  # and the objective, and counts
+COUNTS_BYTES = 6_000  # the objective, and what `covered` says of up to 30 owners
+_STANDING_TOKENS = role_of(LEAD, "").standing_tokens + REQUEST_OVERHEAD_TOKENS + COUNTS_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +121,8 @@ class LeadMerge:
 
     def _bodies(self, part: str, page: Overview, trouble: str) -> Iterator[tuple[Json, int]]:
         """A page as a higher lead reads it, whole first, then ever shorter."""
-        for entries_max in (100, 10, 7, 5, 3, 2, 1, 0):
-            told = page.model_dump()
-            for name in _LISTS:
-                told[name] = told[name][:entries_max]
+        for shape in _SHAPES:
+            told = _shortened(page.model_dump(), *shape)
             named = {f["service"] for f in told["first"]}
             named |= {s for name in _LISTS[1:] for entry in told[name] for s in entry["services"]}
             body: Json = {
@@ -136,6 +135,17 @@ class LeadMerge:
 
 
 _LISTS = ("first", "causes", "owners", "not_known")
+# Entries to begin with, other entries, and names or citations in each: causes are the last to go.
+_SHAPES = ((15, 12, 25), (10, 12, 8), (5, 10, 5), (3, 8, 3), (2, 6, 2), (1, 3, 1), (0, 1, 1), (0, 0, 0))
+
+
+def _shortened(told: Json, first_max: int, entries_max: int, names_max: int) -> Json:
+    """A page with fewer entries, and fewer names in each; the counts in it stay what they were."""
+    for name in _LISTS:
+        told[name] = told[name][: first_max if name == "first" else entries_max]
+        for entry in told[name]:
+            entry |= {key: entry[key][:names_max] for key in ("services", "citations") if key in entry}
+    return told
 
 
 def synthesis_run(standings: Sequence[Standing], bounds: Bounds) -> Run:

@@ -17,7 +17,7 @@ from orchestrator.scoring import Verdict
 
 Json: TypeAlias = "dict[str, Any]"
 CLAIM_CHARACTERS_MAX = 240  # of one finding: two sentences with figures
-OWNERS_SHOWN_MAX = 50  # to one lead; the figures of all are carried
+OWNERS_SHOWN_MAX = 30  # to one lead; the figures of all are carried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

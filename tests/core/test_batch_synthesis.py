@@ -1,0 +1,173 @@
+"""The page over a whole batch: what it covers, cites and names, at any size and with leads that fail or invent."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from actors.contracts import Reason, Result, Task
+from actors.specialists.lead import LEAD, overview, seen
+from actors.tools.base import ToolContext
+from actors.tools.shared import Shared
+from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
+from orchestrator.report_synthesis import synthesis
+from orchestrator.runs import State
+from orchestrator.synthesis import encode, summarize
+from support.answers import HEAD
+from support.batches import Answerer, a_service, by_rules, carried_through, failing, standings
+from support.tasks import a_result
+
+SMALL = Bounds(batch_id="b", tokens_per_task=32_000)
+
+
+def page_of(services: int, bounds: Bounds = SMALL, answer: Answerer = by_rules) -> dict[str, Any]:
+    ranked = standings(services)
+    run = synthesis_run(ranked, bounds)
+    return synthesis_page(run, carried_through(run, answer), ranked)
+
+
+@pytest.mark.parametrize("services", [1, 2, 40, 700])
+def test_every_service_is_read_once_and_counted_at_the_top(services: int) -> None:
+    """Coverage is carried up by code; the lowest nodes read each service exactly once, higher ones read nodes."""
+    page = page_of(services)
+
+    read = [name for node in page["nodes"] for name in node["read"]]
+    assert sorted(name for name in read if not name.startswith("@")) == [f"svc-{n:04d}" for n in range(services)]
+    assert sorted(name for name in read if name.startswith("@")) == sorted(node["node"] for node in page["nodes"][:-1])
+    assert page["covered"]["services"] == page["nodes"][-1]["services"] == services
+    assert sum(page["covered"]["verdicts"].values()) == services
+    assert sum(owner["services"] for owner in page["covered"]["owners"]) == services
+
+
+def test_common_causes_are_added_up_over_the_whole_tree() -> None:
+    """A cause that a third of the services share is one cause with all of them, though no node read them all."""
+    page = page_of(300)
+
+    assert len(page["nodes"]) > 3
+    assert {cause["name"]: cause["services_count"] for cause in page["causes"]} == {
+        "expired certificates": 100, "no canary": 100, "shared queue": 100,
+    }  # fmt: skip
+
+
+def test_the_page_ranks_as_the_rules_do_and_cites_findings_that_are_there() -> None:
+    """What to begin with is the top of the ranking; every id points at a finding of its service in summary.json."""
+    ranked = standings(300)
+    page = page_of(300)
+
+    findings = {s.evidence.name: len(s.evidence.claims) for s in ranked}
+    assert [entry["service"] for entry in page["first"]] == [s.evidence.name for s in ranked[: len(page["first"])]]
+    for citation in (c for entry in (*page["first"], *page["causes"]) for c in entry["citations"]):
+        service, _, number = citation.partition("#")
+        assert 1 <= int(number) <= findings[service]
+
+
+def test_a_larger_window_makes_fewer_nodes_and_each_fits_its_ceiling() -> None:
+    """Groups are as large as a node may read: a byte counts as a token until somebody knows better."""
+    ranked = standings(700)
+    counts = []
+    for tokens in (30_000, 60_000, 200_000):
+        run = synthesis_run(ranked, Bounds(batch_id="b", tokens_per_task=tokens))
+        tasks = carried_through(run).planned.values()
+        counts.append(len(tasks))
+        sizes = [len(json.dumps(task.inputs, separators=(",", ":"))) for task in tasks]
+        assert max(sizes) + LEAD.output_tokens_max < tokens
+
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+
+
+def test_a_small_budget_shows_less_of_each_service_and_then_fewer_services_and_says_whom() -> None:
+    """The worst-ranked are read first; those left out are named."""
+    rich, poor = (
+        page_of(2_000, Bounds(batch_id="b", tokens_per_task=200_000, tokens_left=left)) for left in (10_000_000, 60_000)
+    )
+
+    assert rich["left_out"] == []
+    assert len(poor["left_out"]) + poor["covered"]["services"] == 2_000
+    assert standings(2_000)[0].evidence.name in poor["nodes"][0]["read"]
+    assert "were not read for this page" in "\n".join(synthesis(poor))
+
+
+def test_the_page_of_a_lead_that_failed_is_written_by_rules_and_named() -> None:
+    """A lost node loses no service; the page says which part no lead has read, and why."""
+    page = page_of(300, answer=failing("@synthesis/0.1", reason=Reason.BUDGET_SKIP))
+
+    assert page["covered"]["services"] == 300
+    assert [part["trouble"] for part in page["partial"]] == ["budget_skip: late"]
+    assert page["partial"][0]["services"] > 0
+    assert "merged by rules, since its lead failed" in "\n".join(synthesis(page))
+
+
+def test_when_all_leads_fail_the_rules_page_says_so() -> None:
+    """Never no page, and never one that hides who wrote it."""
+    page = page_of(40, answer=failing("@synthesis"))
+
+    assert page["by"] == "rules"
+    assert page["first"]
+    assert "Written by rules" in "\n".join(synthesis(page))
+
+
+def test_what_a_lead_cannot_have_read_is_struck() -> None:
+    """Ids and names that were not in its inputs do not reach the page, nor claims that stand on nothing else."""
+
+    def inventive(task: Task) -> Result:
+        told = overview(task.inputs).model_dump()
+        told["first"].insert(0, {"service": "ghost", "why": "It haunts", "citations": ["ghost#1"]})
+        told["first"][1]["citations"].append("svc-9999#1")
+        cause = {"name": "ghosts", "claim": "Everywhere", "services": ["ghost"], "citations": ["ghost#1"]}
+        told["causes"].insert(0, {**cause, "services_count": 9})
+        told["causes"][1]["services_count"] = 1_000_000
+        told["owners"].append({"owner": "ghost-team", "claim": "Much to do", "services": []})
+        told["first"] = told["first"][:15]
+        return a_result(task, answer=json.dumps(told))
+
+    page = page_of(40, answer=inventive)
+
+    assert "ghost" not in json.dumps({name: page[name] for name in ("first", "causes", "owners", "not_known")})
+    assert all(cause["services_count"] <= 40 for cause in page["causes"])
+    assert {"svc-9999#1", "ghost#1"} <= {said for entry in page["struck"] for said in entry.get("citations", ())}
+
+
+def test_the_host_reports_citations_that_a_lead_was_not_given() -> None:
+    """The same check runs where the lead does, so the outcome table shows it."""
+    run = synthesis_run(standings(3), SMALL)
+    (task,) = carried_through(run).planned.values()
+    context = ToolContext(task.id, task.inputs, "k", Shared())
+
+    assert LEAD.check_citations is not None
+    assert list(LEAD.check_citations(context, ["svc-0001#1", "svc-0001#9", "svc-0001"])) == ["svc-0001#9", "svc-0001"]
+    assert seen(task.inputs).services == {"svc-0000", "svc-0001", "svc-0002"}
+
+
+def test_the_same_services_give_the_same_bytes_in_any_order() -> None:
+    """Deterministic: the order in which services and nodes finished leaves no trace."""
+
+    def summary(seed: int) -> bytes:
+        chance = random.Random(seed)
+        evidence = chance.sample([a_service(n) for n in range(200)], 200)
+        ranked = standings(200)
+        run = synthesis_run(ranked, SMALL)
+        state = carried_through(run, order=lambda step: chance.sample(step, len(step)))
+        return encode(summarize(HEAD, evidence, lambda standings: synthesis_page(run, state, standings)))
+
+    assert all(summary(seed) == summary(0) for seed in range(1, 6))
+
+
+def test_the_page_stays_a_page_whatever_the_number_of_services() -> None:
+    """One page: a bounded number of lines, each bounded."""
+    lines = synthesis(page_of(2_000))
+
+    assert len(lines) < 70
+    assert sum(map(len, lines)) < 12_000
+
+
+def test_a_synthesis_that_was_stopped_says_so() -> None:
+    """An interrupted batch still has a report."""
+    ranked = standings(40)
+    run = synthesis_run(ranked, SMALL)
+    page = synthesis_page(run, State(), ranked)
+
+    assert "ended before its page was written" in "\n".join(synthesis(page))
