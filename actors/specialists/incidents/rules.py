@@ -12,7 +12,9 @@ from actors.specialists.findings import Finding, Findings, Severity
 from actors.specialists.incidents.phrases import Part, count, facts_of, gaps_of, in_words, lasting, severities
 
 CALLS: Final = (Call("summarize_incidents"), Call("find_recurrence"))
-QUARTER_DAYS = 90.0  # thresholds are meant for a quarter; a longer window gathers more, and counts by the root of it
+# Thresholds are meant for a month to a quarter. A longer window gathers more, a shorter one less: both by the root of it.
+MONTH_DAYS, QUARTER_DAYS = 30.0, 90.0
+SHORT_FACTOR_MAX = 3.0  # few incidents in very few days are a rate that nobody can be sure of
 
 # From which score on a finding has which severity. The scores are in harm: a critical hour is 4, a major hour 2.
 Bands = tuple[tuple[float, Severity], ...]
@@ -181,7 +183,12 @@ def _errors(done: Mapping[str, Answered]) -> list[str]:
 
 
 def _per_quarter(score: float, summary: Part) -> float:
-    return score * sqrt(QUARTER_DAYS / max(summary["window"]["days"], QUARTER_DAYS))
+    days = summary["window"]["days"]
+    return score * sqrt(QUARTER_DAYS / max(days, QUARTER_DAYS)) * _short_factor(days)
+
+
+def _short_factor(days: float) -> float:
+    return min(SHORT_FACTOR_MAX, sqrt(MONTH_DAYS / min(max(days, 0.01), MONTH_DAYS)))
 
 
 def _open_severity(row: Part) -> Severity:
