@@ -13,6 +13,7 @@ import click
 
 from budget.errors import MusterError
 from jobs.budgets import Alarm, set_shared, show_shared, shown
+from jobs.compare import compare_runs
 from jobs.models import choose_model
 from jobs.options import batch_options, option, settings_of
 from jobs.perform import ExitStatus, Request, perform, print_summary
@@ -113,7 +114,7 @@ def budget_set(
     click.echo(shown(set_shared(name, address, tokens=tokens, dollars=dollars, period=period), as_json=as_json))
 
 
-for command in (resume, retry, list_runs, show):
+for command in (resume, retry, list_runs, show, compare_runs):
     main.add_command(command)
 
 
