@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+from actors.assembly import ModelFactory
 from actors.contracts import JsonValue
 from budget import Limit
 from budget.errors import RunDirectoryError
@@ -40,6 +41,7 @@ class Resumption:
     access: Mapping[str, str] = field(default_factory=dict)
     accept_changes: bool = False
     alert_command: str = ""
+    model: ModelFactory | None = None  # for programs: instead of the one that is named in the run
 
 
 def resume(asked: Resumption) -> Performed:
@@ -73,7 +75,7 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         question=str(before["question"]),
         run_dir=asked.run_dir,
         settings=settings,
-        model=model.factory,
+        model=asked.model or model.factory,
         price=model.price,
         access=access,
         alerted=Alarm(asked.alert_command),

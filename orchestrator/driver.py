@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias, cast
 
 import pyarrow as pa
 
-from actors.accounts import run_account
+from actors.accounts import attempt_of, run_account
 from actors.assembly import HostSpec
 from actors.contracts import Failure, Outcome, Reason, Task
 from actors.hosting import Drained
@@ -211,7 +211,7 @@ class Driver:
             self._carry_out(self._dispatch.step(dispatch.Cancelled(None if self.stopped else frozenset(self._over))))
         for host in [host for host, again_s in self._lost.items() if now_s > again_s]:
             del self._lost[host]
-            self._say(self.budget.expire(owner=host, account_id=self.account))
+            self._say(self._charge(host))
 
     def _end_run(self, run_id: str) -> None:
         """A run's time is up: it ends with what it has."""
@@ -292,8 +292,8 @@ class Driver:
                     ready = dispatch.HostReady(host=host, agent=agent, capacity=capacity, now_s=now_s)
                     self._carry_out(self._dispatch.step(ready))
                 case Lost(host, message):
-                    self._host_lost(host, message)
-        self._carry_out(self._dispatch.step(dispatch.Tick(self.clock())))
+                    await self._host_lost(host, message)
+        await self._carry_out_losses(self._dispatch.step(dispatch.Tick(self.clock())))
         await self._settle(batches)
         for host, number in drained:
             self.fleet.acknowledge(host, number)
@@ -409,21 +409,42 @@ class Driver:
         due_s = min([self._give_up_s, *(times[0][0] for times in (self._due, self._overdue) if times)])
         return max(0.01, min(POLL_S, due_s - self.clock()))
 
-    def _host_lost(self, host: str, message: str) -> None:
+    async def _host_lost(self, host: str, message: str) -> None:
         log.warning("host lost host=%s error=%s", host, message)
         agent = host.rpartition("-")[0]
         self._stillborn[agent] += host not in self._ready
         if self._stillborn[agent] >= STILLBORN_MAX:
             self.stop(f"{STILLBORN_MAX} hosts of {agent!r} died before they were ready, the last one of: {message}")
-        self._replace(host)
+        await self._replace([host])
         self._carry_out(self._dispatch.step(dispatch.HostLost(host)))
 
-    def _replace(self, host: str) -> None:
-        """Another host takes its place. What it had set aside is charged: nobody can say what of it was spent."""
-        self.fleet.replace(host)
-        self._lost[host] = self.clock() + EXPIRE_AGAIN_S
+    async def _carry_out_losses(self, instructions: Sequence[dispatch.Instruction]) -> None:
+        """Lost hosts are replaced and charged for before any of their tasks goes again."""
+        silent = [instruction.host for instruction in instructions if isinstance(instruction, dispatch.Replace)]
+        if silent:
+            log.warning("hosts silent past their deadlines; replaced hosts=%s", ",".join(silent))
+            await self._replace(silent)
+        self._carry_out([one for one in instructions if not isinstance(one, dispatch.Replace)])
+
+    async def _replace(self, hosts: Sequence[str]) -> None:
+        for host in hosts:
+            self.fleet.replace(host)
+            self._lost[host] = self.clock() + EXPIRE_AGAIN_S
         self._cancel_again = bool(self.stopped or self._over)
-        self._say(self.budget.expire(owner=host, account_id=self.account))
+        charged = [asyncio.ensure_future(self._charge(host)) for host in hosts]
+        while not self.stopped and any(not one.done() for one in charged):
+            await asyncio.wait(charged, timeout=POLL_S)
+        for one in charged:
+            self._say(one)
+
+    async def _charge(self, host: str) -> None:
+        """What a lost host had set aside is charged in full: nobody can say what of it was spent."""
+        answer = await self.budget.expire(owner=host, account_id=self.account)
+        tasks = [named[0] for hold in answer.expired_ids if (named := attempt_of(self.account, hold))]
+        runs = [run for task_id in tasks if (run := self._runs.run_of(task_id))]
+        if runs:
+            limits = {run_account(self.account, run.id): run.limit or Limit() for run in runs}
+            await self._accounts.make_room(limits)
 
     def _carry_out(self, instructions: Sequence[dispatch.Instruction]) -> None:
         for instruction in instructions:
@@ -434,11 +455,8 @@ class Driver:
                     self._own.extend(failures)
                 case dispatch.Cancel(host, task_ids):
                     self.fleet.cancel(host, task_ids)
-                case dispatch.Replace(host, agent):
-                    log.warning("host silent past its deadline; replaced host=%s agent=%s", host, agent)
-                    self._replace(host)
-                case dispatch.Keep():
-                    raise AssertionError("a drain's answer is read where it was asked")
+                case dispatch.Keep() | dispatch.Replace():
+                    raise AssertionError(f"{instruction} is carried out where it was asked for")
 
 
 def _cancelled(task: Task, message: str) -> Failure:

@@ -118,6 +118,10 @@ class Runs:
         state = self._states.get(outcome.run_id)
         return state[1].planned.get(outcome.task_id) if state else None
 
+    def run_of(self, task_id: str) -> Run | None:
+        """The run under way that planned a task."""
+        return next((run for run, state in self._states.values() if task_id in state.planned), None)
+
     def check(self) -> None:
         """The invariants, for tests."""
         for run, state in self._states.values():
