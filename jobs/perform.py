@@ -23,7 +23,7 @@ from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
 from budget import Alert, Price
 from budget.errors import RunDirectoryError
-from jobs.progress import Progress
+from jobs.progress import Ceilings, Progress
 from jobs.registry import Job, Plan
 from orchestrator.batch import Batch, Ending, run_batch
 from orchestrator.batch_synthesis import RUN_ID, Bounds
@@ -113,7 +113,9 @@ def carry_out(
         telemetry=Telemetry(batch_id, log_content=settings.log_content),
     )
     tree = settings.synthesis == "tree" and bool(job.leads)
-    progress = Progress(runs=plan.runs_total + tree, tokens_max=settings.tokens_max)
+    progress = Progress(
+        Ceilings(runs=plan.runs_total + tree, tokens=settings.tokens_max, microusd=settings.microusd_max)
+    )
 
     def finished(run: Run, state: State) -> None:
         if run.id == RUN_ID:

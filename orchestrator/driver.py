@@ -95,6 +95,7 @@ class Tally:
     runs_finished: int = 0
     runs_admitted: int = 0
     tasks_planned: int = 0
+    tasks_in_flight: int = 0  # with a host, and not answered
     statuses: Counter[str] = field(default_factory=Counter)
     spent_tokens: int = 0
     cost_microusd: int | None = 0
@@ -297,6 +298,7 @@ class Driver:
         await self._settle(batches)
         for host, number in drained:
             self.fleet.acknowledge(host, number)
+        self.tally.tasks_in_flight = self._dispatch.unanswered
         self.progress(self.tally)
 
     def _kept(self, host: str, rows: pa.RecordBatch) -> pa.RecordBatch:
