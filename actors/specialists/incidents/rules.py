@@ -12,7 +12,7 @@ from actors.specialists.findings import Finding, Findings, Severity
 from actors.specialists.incidents.phrases import Part, count, facts_of, gaps_of, in_words, lasting, severities
 
 CALLS: Final = (Call("summarize_incidents"), Call("find_recurrence"))
-# Thresholds are meant for a month to a quarter. A longer window gathers more, a shorter one less: both by the root of it.
+# Thresholds are meant for a month to a quarter. A longer window gathers more, a shorter one less: each by its root.
 MONTH_DAYS, QUARTER_DAYS = 30.0, 90.0
 SHORT_FACTOR_MAX = 3.0  # few incidents in very few days are a rate that nobody can be sure of
 
