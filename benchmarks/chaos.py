@@ -7,7 +7,8 @@ meter file before it is answered: that is the provider's view, which no kill can
 lost_outcomes        outcomes that were durable when something was killed, and are missing or others at the end
 finished_run_again   model calls for tasks whose answer was durable before the process that called was started
 overshoot_tokens     tokens on the meter above the ceiling, or above what the ledger counts as spent
-recovery_s_p50/p95   from a kill, or from the start of `resume` after a driver's kill, to the next model call
+recovery_s_p50/p95   from a kill, or from the start of `resume` after a driver's kill, until work goes on: a new host's
+                     first model call, or the first call for a task that had none
 left_processes       processes of a killed driver that were still there 15 s later
 different_reports    final rankings that are not that of an undisturbed audit
 """
@@ -61,7 +62,12 @@ class _Client:
     async def reply(self, request: ModelRequest) -> ModelReply:
         await asyncio.sleep(random.uniform(*CALL_S))
         reply = await self.offline.reply(request)
-        line = {"at_s": time.time(), "task": [request.run_id, request.agent], "tokens": reply.usage.total_tokens}
+        line = {
+            "at_s": time.time(),
+            "task": [request.run_id, request.agent],
+            "tokens": reply.usage.total_tokens,
+            "pid": os.getpid(),
+        }
         descriptor = os.open(self.meter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(descriptor, json.dumps(line).encode() + b"\n")
         os.close(descriptor)
@@ -121,10 +127,10 @@ def run_seed(seed: int, source: Path, folder: Path, ranking: list[str]) -> Seed:
         process = _start(source, run_dir, meter)
         known = {} if kill == 0 else dict(durable)
         if kill:
-            made.recoveries_s += _wait_for_call(meter, started_s, process)
+            made.recoveries_s += _wait_for_call(meter, started_s, "driver", process)
         killed_s = _kill_one(victim, dice, process, meter, made) if victim else 0.0
         if killed_s and victim in ("host", "budget"):
-            made.recoveries_s += _wait_for_call(meter, killed_s, process)
+            made.recoveries_s += _wait_for_call(meter, killed_s, victim, process)
         made.status = process.wait(CHILD_S_MAX)
         made.finished_run_again += _again(meter, known, started_s)
         now = _durable(run_dir)
@@ -214,10 +220,18 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _wait_for_call(meter: Path, after_s: float, process: subprocess.Popen[bytes]) -> list[float]:
-    """Seconds until the next model call; nothing when the audit ended without one."""
+def _wait_for_call(meter: Path, after_s: float, victim: str, process: subprocess.Popen[bytes]) -> list[float]:
+    """Seconds until work goes on that the kill had stopped; nothing when the audit ended without it.
+
+    For a host's kill that is the first call of a process that had made none, else the first call for a new task.
+    """
+
+    def mark(line: dict[str, Any]) -> str:
+        return str(line["pid"]) if victim == "host" else "/".join(line["task"])
+
+    known = {mark(line) for line in _lines(meter) if line["at_s"] <= after_s}
     while process.poll() is None:
-        later = [line["at_s"] for line in _lines(meter) if line["at_s"] > after_s]
+        later = [line["at_s"] for line in _lines(meter) if line["at_s"] > after_s and mark(line) not in known]
         if later:
             return [later[0] - after_s]
         time.sleep(0.02)

@@ -123,7 +123,7 @@ async def run_batch(
     """
     async with _place(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
-        await _open_account(budget, batch, earlier)
+        await open_account(budget, batch, earlier)
         driver = Driver(
             fleet=fleet,
             budget=budget,
@@ -150,7 +150,7 @@ async def run_batch(
         )
 
 
-async def _open_account(budget: Budget, batch: Batch, earlier: Earlier | None) -> None:
+async def open_account(budget: Budget, batch: Batch, earlier: Earlier | None) -> None:
     """The batch's own account; that of an earlier attempt goes on where it was, under the ceiling of now."""
     settings = batch.settings
     limit = Limit(settings.tokens_max, settings.microusd_max)

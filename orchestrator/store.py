@@ -43,7 +43,7 @@ class RunDirectory:
     _segments: dict[str, int] = field(default_factory=lambda: {"outcomes": 0, "tasks": 0})
 
     @classmethod
-    def create(cls, path: Path | str, *, manifest: Mapping[str, JsonValue], durable: bool = True) -> RunDirectory:
+    def create(cls, path: Path | str | Files, *, manifest: Mapping[str, JsonValue], durable: bool = True) -> RunDirectory:
         """A new run. Raises RunDirectoryError when the folder holds a run, is in use, or cannot be written."""
         directory = cls(files_at(path), durable)
         try:
@@ -64,7 +64,7 @@ class RunDirectory:
         return directory
 
     @classmethod
-    def reopen(cls, path: Path | str, *, durable: bool = True) -> RunDirectory:
+    def reopen(cls, path: Path | str | Files, *, durable: bool = True) -> RunDirectory:
         """A run that was begun. What is torn or foreign is set aside.
 
         Raises RunDirectoryError when it is none, cannot be read, or another process is at it.
@@ -73,7 +73,9 @@ class RunDirectory:
         directory.durable = durable
         try:
             directory._acquire()
+            directory.files.prepare(FOLDERS)
             for kind in directory._segments:
+                directory.files.settle(kind)
                 directory._segments[kind] = directory._set_aside(kind)
         except OSError as error:
             directory.close()
@@ -81,7 +83,7 @@ class RunDirectory:
         return directory
 
     @classmethod
-    def look(cls, path: Path | str) -> RunDirectory:
+    def look(cls, path: Path | str | Files) -> RunDirectory:
         """A run to be read, whoever works on it. Raises RunDirectoryError when there is none."""
         directory = cls(files_at(path))
         try:

@@ -43,6 +43,10 @@ class Files(Protocol):
         """A whole file, or what was there before: never a half. Durable when it says so and has returned."""
         ...
 
+    def settle(self, folder: str) -> None:
+        """Make durable what is seen in a folder: who wrote it may have died between a rename and its sync."""
+        ...
+
     def move(self, name: str, to: str) -> None: ...
 
     def remove(self, name: str) -> None: ...
@@ -58,8 +62,10 @@ class Files(Protocol):
     def unlock(self) -> None: ...
 
 
-def files_at(place: Path | str) -> Files:
+def files_at(place: Path | str | Files) -> Files:
     """The files at a path or a URI. Raises RunDirectoryError for a URI that nothing here can read."""
+    if not isinstance(place, Path | str):
+        return place
     text = str(place)
     if "://" not in text:
         return LocalFiles(Path(text))
@@ -120,6 +126,9 @@ class LocalFiles:
             raise
         if durable:
             _sync_folder(target.parent)
+
+    def settle(self, folder: str) -> None:
+        _sync_folder(self.path / folder)
 
     def move(self, name: str, to: str) -> None:
         (self.path / to).parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +205,9 @@ class ObjectFiles:
         if self._renewed_s and time.time() - self._renewed_s > RENEW_S:
             self._write_lease()
         self._put(name, data)
+
+    def settle(self, folder: str) -> None:
+        """What is seen in an object store is durable."""
 
     def move(self, name: str, to: str) -> None:
         if not self._is_object_store:
