@@ -31,6 +31,7 @@ from orchestrator.driver import Tally
 from orchestrator.resume import Earlier
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
+from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
 from orchestrator.synthesis import Head, Money, encode
 from orchestrator.telemetry import Telemetry
@@ -148,7 +149,7 @@ def carry_out(
         mode=settings.mode,
         status=status.name.lower() if not ending.stopped else f"{status.name.lower()}: {ending.stopped}",
         elapsed_s=time.monotonic() - began_s,
-        money=_money(ending),
+        money=_money(ending, spend_of(directory.history())),
     )
     summary = job.summarize(head, records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
@@ -195,13 +196,15 @@ def _bounds(settings: Settings, batch_id: str, tally: Tally) -> Bounds:
     )
 
 
-def _money(ending: Ending) -> Money:
+def _money(ending: Ending, spend: Spend) -> Money:
     return Money(
         limit_tokens=ending.standing.limit.tokens,
         spent_tokens=ending.standing.spent.tokens,
         limit_microusd=ending.standing.limit.microusd,
         spent_microusd=ending.standing.spent.microusd,
         charged_unseen_tokens=ending.standing.unseen.tokens,
+        returned_tokens=ending.standing.returned.tokens,
+        spend=spend,
     )
 
 

@@ -45,6 +45,7 @@ def _head(summary: Summary) -> list[str]:
         "",
         f"- **Coverage.** {_coverage(summary['coverage'])}",
         f"- **Budget.** {_budget(summary['budget'])}",
+        f"- **Spent by.** {_spent_by(summary['budget'])}",
         f"- **Model.** {_model(summary['model'])}",
         f"- **Run.** {text(summary['run_id'])}: {text(summary['status'])}, {text(summary['mode'])}, "
         f"{summary['elapsed_s']:.1f} s",
@@ -69,6 +70,16 @@ def _budget(budget: Mapping[str, Any]) -> str:
         f"{budget['spent_tokens']:,} of {_limit(budget['limit_tokens'])} tokens, {cost} of "
         + ("no dollar limit" if limit is None else f"${limit / 1e6:,.2f}")
         + (f"; {unseen:,} of these tokens are charged without a bill seen for them." if unseen else ".")
+    )
+
+
+def _spent_by(budget: Mapping[str, Any]) -> str:
+    spend = budget["spend"]
+    agents = ", ".join(f"{text(name)} {share['tokens']:,}" for name, share in spend["by_agent"].items()) or "nobody"
+    models = ", ".join(f"{text(name)} {share['tokens']:,}" for name, share in spend["by_model"].items()) or "none"
+    return (
+        f"specialist: {agents}; model: {models}; failures: {spend['failures']['tokens']:,} tokens. "
+        f"{budget['returned_tokens']:,} tokens were held in all and not needed."
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from actors.contracts import JsonValue
@@ -19,6 +19,7 @@ from orchestrator.claims import SOURCES, Claim
 from orchestrator.estate import Standing, rank
 from orchestrator.evidence import Evidence, State
 from orchestrator.scoring import Verdict
+from orchestrator.spend import Spend
 
 SCHEMA = "muster.audit/1"
 Json: TypeAlias = "dict[str, JsonValue]"
@@ -29,6 +30,7 @@ class Money:
     """What the batch may cost and what it cost. A limit of None is none, a cost of None is unknown.
 
     `charged_unseen_tokens` are charged because they may have been billed, though no bill was seen.
+    `returned_tokens` were held for tasks that did not need them: held, and never spent.
     """
 
     limit_tokens: int | None = None
@@ -36,6 +38,8 @@ class Money:
     limit_microusd: int | None = None
     spent_microusd: int | None = 0
     charged_unseen_tokens: int = 0
+    returned_tokens: int = 0
+    spend: Spend = field(default_factory=Spend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

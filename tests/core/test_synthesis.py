@@ -231,6 +231,8 @@ def test_the_summary_has_the_stable_shape() -> None:
         "limit_microusd",
         "spent_microusd",
         "charged_unseen_tokens",
+        "returned_tokens",
+        "spend",
     }
     service = summary["services"][0]
     assert {"name", "rank", "score", "verdict", "sources", "findings", "conflicts", "gaps"} <= set(service)

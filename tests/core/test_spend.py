@@ -1,0 +1,51 @@
+"""Where the tokens went, read off outcome batches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from actors.contracts import Outcome, Work
+from actors.tables import outcome_batch
+from orchestrator.spend import Share, Spend, spend_of
+from support.tasks import a_failure, a_result, a_task
+
+
+def paid(outcome: Outcome, tokens: int, microusd: int | None, model: str = "m") -> Outcome:
+    return replace(outcome, work=Work(model=model, spent_tokens=tokens, cost_microusd=microusd))
+
+
+def test_the_bill_is_told_by_specialist_model_run_and_failure() -> None:
+    """Each way of adding up comes to the same total; what failed is in it."""
+    one = paid(a_result(a_task("a", run="r1", agent="reader")), 100, 7)
+    two = paid(a_failure(a_task("b", run="r1", agent="writer")), 50, 3, model="n")
+    three = paid(a_result(a_task("a", run="r2", agent="reader")), 10, 1)
+
+    spend = spend_of([outcome_batch([one, two]), outcome_batch([three])])
+
+    assert spend.by_agent == {"reader": Share(110, 8), "writer": Share(50, 3)}
+    assert spend.by_model == {"m": Share(110, 8), "n": Share(50, 3)}
+    assert spend.by_run == {"r1": Share(150, 10), "r2": Share(10, 1)}
+    assert spend.failures == Share(50, 3)
+
+
+def test_an_unknown_price_makes_the_cost_unknown_and_not_nothing() -> None:
+    """None stays None wherever it is part of a sum."""
+    known = paid(a_result(a_task("a")), 100, 7)
+    unknown = paid(a_result(a_task("b")), 10, None, model="own")
+
+    spend = spend_of([outcome_batch([known, unknown])])
+
+    assert spend.by_agent == {"reader": Share(110, None)}
+    assert spend.by_model == {"m": Share(100, 7), "own": Share(10, None)}
+
+
+def test_a_task_that_called_no_model_is_under_none() -> None:
+    """A skipped task has no model, and no cost."""
+    spend = spend_of([outcome_batch([a_failure(a_task("a"))])])
+
+    assert spend.by_model == {"none": Share(0, 0)}
+
+
+def test_no_outcomes_no_spend() -> None:
+    """An empty batch cost nothing."""
+    assert spend_of([]) == Spend()
