@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from actors.tools.base import SourceError
@@ -9,13 +10,19 @@ from actors.tools.base import SourceError
 
 def inside(base: str, path: str) -> Path:
     """`path` under `base`, resolved through links. Raises SourceError when it leaves the folder or is missing."""
-    root = Path(base).resolve()
+    root = _resolved(base)
     found = (root / path).resolve()
     if not found.is_relative_to(root):
         raise SourceError(f"{path!r} leaves the manifest's folder {str(root)!r}; only what lies below it is read")
     if not found.exists():
         raise SourceError(f"{path!r} does not exist below {str(root)!r}")
     return found
+
+
+@lru_cache(maxsize=64)
+def _resolved(base: str) -> Path:
+    """A manifest's folder: one for all of its services, and looked at with every file of theirs."""
+    return Path(base).resolve()
 
 
 def read_text(file: Path) -> str:
