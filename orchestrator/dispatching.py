@@ -94,7 +94,7 @@ def dispatch(
     with tempfile.TemporaryDirectory(prefix="muster-") as scratch:
         report = asyncio.run(_carry_out(batch, tasks, run_dir or Path(scratch) / "run"))
     if tasks and not report.results:
-        raise AllFailedError(f"all {len(tasks)} tasks failed, first: {report.failures[0].message}", report)
+        raise AllFailedError(f"all {len(tasks)} tasks failed, first: {_first_reason(report)}", report)
     return report
 
 
@@ -124,3 +124,7 @@ def _factory(model: ModelClient | ModelFactory | None) -> ModelFactory:
         client = model
         return lambda _: client
     return model
+
+
+def _first_reason(report: Report) -> str:
+    return report.failures[0].message if report.failures else report.stopped

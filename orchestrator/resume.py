@@ -42,6 +42,7 @@ class _Row:
     status: str
     spent_tokens: int
     cost_microusd: int | None
+    host: str
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class KnownRows:
 
 @dataclass(slots=True)
 class Known:
-    """The latest outcome of each task. Only five columns are read here; the rest stays as it lies on the disk."""
+    """The latest outcome of each task. Only six columns are read here; the rest stays as it lies on the disk."""
 
     again: Again = interrupted
     _rows: dict[str, _Row] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Known:
         return len(self._rows)
 
     def _add(self, batch: pa.RecordBatch) -> None:
-        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd")
+        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd", "host")
         for row, (task_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
             before = self._rows.get(task_id)
             if before is None or before.attempt < rest[0]:
@@ -97,9 +98,9 @@ class Known:
             yield found.status, found.spent_tokens, found.cost_microusd
 
     def spent(self, task_id: str, attempt: int) -> Amount | None:
-        """What this very attempt came to, when its outcome is here."""
+        """What this very attempt came to, when its outcome is here and a host gave it: the driver cannot know."""
         found = self._rows.get(task_id)
-        if found is None or found.attempt != attempt:
+        if found is None or found.attempt != attempt or not found.host:
             return None
         return Amount(found.spent_tokens, found.cost_microusd)
 

@@ -13,6 +13,10 @@ from sim.machine import Machine, scenario
 
 SEEDS = range(50)
 SLOW_SEEDS = range(1_000, 3_000)
+FOUND = {
+    "a segment seen after a crash between rename and sync vanished in the next power loss": 24,
+    "the driver's own record of a task that it gave up counted as what the task had spent": 1270,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +43,12 @@ def test_whatever_dies_nothing_durable_is_lost_and_nothing_finished_is_done_agai
     machine = simulated(seed, tmp_path)
 
     assert machine.events > 0
+
+
+@pytest.mark.parametrize("seed", FOUND.values(), ids=FOUND.keys())
+def test_what_was_found_before_does_not_come_back(seed: int, tmp_path: Path) -> None:
+    """Each of these seeds broke a promise once."""
+    simulated(seed, tmp_path)
 
 
 def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:
