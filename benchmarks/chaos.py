@@ -78,7 +78,7 @@ def child(source: Path, run_dir: Path, meter: Path) -> int:
     """The process under test: an audit from its beginning, or from where it was."""
     from budget import price_of
     from jobs.perform import Request, perform
-    from jobs.registry import jobs
+    from jobs.registry import JOBS
     from jobs.resume import Resumption, resume
     from orchestrator.settings import Settings
 
@@ -87,7 +87,7 @@ def child(source: Path, run_dir: Path, meter: Path) -> int:
         return int(resume(Resumption(run_dir=run_dir, model=model)).status)
     settings = Settings(mode="embedded", sessions_max=8, deadline_s=20.0, grace_s=5.0)
     request = Request(
-        job=jobs()["audit"],
+        job=JOBS["audit"],
         source=source,
         question="",
         run_dir=run_dir,

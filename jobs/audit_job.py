@@ -13,8 +13,8 @@ from actors.specialists.registry import AUDIT_SPECIALISTS, LEAD
 from budget import Limit
 from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
 from jobs.catalog import Catalog
+from jobs.job import Plan
 from jobs.manifest import load_manifest
-from jobs.registry import Plan
 from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
 from orchestrator.estate import rank
 from orchestrator.evidence import Evidence, Subject, weigh

@@ -17,7 +17,7 @@ from jobs.compare import compare_runs
 from jobs.models import choose_model
 from jobs.options import batch_options, option, settings_of
 from jobs.perform import ExitStatus, Request, perform, print_summary
-from jobs.registry import jobs
+from jobs.registry import JOBS
 from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
 
 
@@ -67,17 +67,18 @@ def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> 
         key_file=options["key_file"],
         prices=options["prices"],
         priced=options["budget_dollars"] is not None,
+        tiers=options["tiers"],
+        cache=options["cache"],
     )
-    settings = settings_of(options, model=model.name)
+    settings = settings_of(options, model=model.name, tiers=model.tiers)
     performed = perform(
         Request(
-            job=jobs()[job],
+            job=JOBS[job],
             source=source,
             question=question,
             run_dir=place(options["run_dir"]) or Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             settings=settings,
-            model=model.factory,
-            price=model.price,
+            model=model,
             access=access_of(options),
             alerted=Alarm(options["alert_command"]),
         )

@@ -18,23 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from actors import prompts
-from actors.assembly import ModelFactory, role_of
+from actors.assembly import role_of
 from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
-from budget import Alert, Price
+from budget import Alert
 from budget.errors import RunDirectoryError
+from jobs.job import Job, Plan
+from jobs.models import ModelChoice
 from jobs.progress import Ceilings, Progress
-from jobs.registry import Job, Plan
 from orchestrator.batch import Batch, Ending, run_batch
 from orchestrator.batch_synthesis import RUN_ID, Bounds
 from orchestrator.driver import Tally
+from orchestrator.exporters import exported
+from orchestrator.model_use import ModelUse
 from orchestrator.resume import Earlier
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
 from orchestrator.synthesis import Head, Money, encode
-from orchestrator.telemetry import Telemetry
 
 log = logging.getLogger("muster")
 
@@ -59,8 +61,7 @@ class Request:
     question: str
     run_dir: Path | str  # a path, or a URI that pyarrow.fs knows
     settings: Settings
-    model: ModelFactory
-    price: Price | None
+    model: ModelChoice
     access: Mapping[str, str] = field(default_factory=dict)  # how the model is reached; no secrets
     alerted: Callable[[Alert], None]
 
@@ -103,15 +104,16 @@ def carry_out(
     job, settings = request.job, request.settings
     records: list[Any] = []
     concluded: list[tuple[Run, State]] = []
-    runs = plan.runs()
+    runs, use = plan.runs(), ModelUse()
+    telemetry = exported(batch_id, log_content=settings.log_content)
     batch = Batch(
         id=batch_id,
         specialists=job.specialists,
         leads=job.leads,
-        model=request.model,
+        model=request.model.factory,
+        assigned=request.model.assigned,
         settings=settings,
-        price=request.price,
-        telemetry=Telemetry(batch_id, log_content=settings.log_content),
+        telemetry=telemetry,
     )
     tree = settings.synthesis == "tree" and bool(job.leads)
     progress = Progress(
@@ -119,10 +121,15 @@ def carry_out(
     )
 
     def finished(run: Run, state: State) -> None:
+        use.add(state.outcomes.values())
         if run.id == RUN_ID:
             concluded.append((run, state))
         else:
             records.append(job.record(run, state))
+
+    def alerted(alert: Alert) -> None:
+        telemetry.alerted(alert)
+        request.alerted(alert)
 
     def last(tally: Tally) -> Run:
         return job.last_run(records, _bounds(settings, batch_id, tally))
@@ -134,12 +141,13 @@ def carry_out(
             directory,
             finished=finished,
             progress=progress,
-            alerted=request.alerted,
+            alerted=alerted,
             last=last if tree else None,
             earlier=earlier,
         )
     )
     progress.close()
+    telemetry.close()
     records += [job.record(run, State()) for run in runs]  # those that never began are named as gaps
     status = exit_status(ending, min_fraction=settings.min_fraction)
     head = Head(
@@ -150,6 +158,8 @@ def carry_out(
         status=status.name.lower() if not ending.stopped else f"{status.name.lower()}: {ending.stopped}",
         elapsed_s=time.monotonic() - began_s,
         money=_money(ending, spend_of(directory.history())),
+        models=use.models(request.model.price_of),
+        cache=use.cache(),
     )
     summary = job.summarize(head, records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))

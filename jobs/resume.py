@@ -13,9 +13,10 @@ from actors.contracts import JsonValue
 from budget import Limit
 from budget.errors import RunDirectoryError
 from jobs.budgets import Alarm
+from jobs.job import Job
 from jobs.models import choose_model
 from jobs.perform import Performed, Request, carry_out, manifest_of
-from jobs.registry import Job, jobs
+from jobs.registry import JOBS
 from orchestrator.resume import Again, Earlier, Known, interrupted
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
@@ -26,7 +27,7 @@ FREE = frozenset(
     {
         "mode", "address", "sessions_max", "hosts_per_agent", "batch_deadline_s", "run_deadline_s", "grace_s",
         "runs_ahead", "tokens_max", "microusd_max", "on_exhausted", "alert_percents", "min_fraction", "spans",
-        "durable", "log_content", "transcripts", "dashboard",
+        "durable", "log_content", "transcripts", "dashboard", "cache",
     }
 )  # fmt: skip
 
@@ -68,6 +69,8 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         key_file=access.get("key_file", ""),
         prices=Path(access["prices"]) if access.get("prices") else None,
         priced=settings.microusd_max is not None,
+        tiers=settings.tiers,
+        cache=settings.cache,
     )
     request = Request(
         job=job,
@@ -75,8 +78,7 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         question=str(before["question"]),
         run_dir=asked.run_dir,
         settings=settings,
-        model=asked.model or model.factory,
-        price=model.price,
+        model=model if asked.model is None else replace(model, factory=asked.model),
         access=access,
         alerted=Alarm(asked.alert_command),
     )
@@ -140,7 +142,7 @@ def _note(directory: RunDirectory, before: Mapping[str, Any], now: dict[str, Jso
 
 
 def _job_of(manifest: Mapping[str, JsonValue], shown: str) -> Job:
-    known, name = jobs(), str(manifest.get("job", ""))
+    known, name = JOBS, str(manifest.get("job", ""))
     if manifest.get("schema") != SCHEMA or name not in known:
         raise RunDirectoryError(
             f"run directory {shown!r} holds no run of a job ({name or 'a program made it'}): "

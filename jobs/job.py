@@ -1,0 +1,69 @@
+"""What a job is: an input, runs that answer it, and an answer made of their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from actors.contracts import JsonValue
+from actors.specialists.base import Specialist
+from orchestrator.batch_synthesis import Bounds
+from orchestrator.runs import Run, State
+from orchestrator.settings import Settings
+from orchestrator.synthesis import Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A job's input, read and checked: what is asked, and the runs that answer it.
+
+    `fingerprint` tells inputs apart: a run is resumed on the same one only.
+    """
+
+    question: str
+    runs: Callable[[], Iterator[Run]]
+    runs_total: int
+    fingerprint: str
+
+
+class Job(Protocol):
+    """One kind of question. Its records are small: one per run is kept until the end."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def specialists(self) -> Sequence[Specialist]: ...
+
+    def plan(self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float) -> Plan:
+        """The plan of an input. Raises MusterError when it cannot be used; nothing is spent by then."""
+        ...
+
+    def record(self, run: Run, state: State) -> Any:
+        """What a run came to, finished or not."""
+        ...
+
+    @property
+    def leads(self) -> Sequence[Specialist]:
+        """Those who work on the last run; none, when the job has none."""
+        ...
+
+    def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
+        """One more run, over the records of all others. Asked for when there are leads."""
+        ...
+
+    def summarize(
+        self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
+    ) -> Mapping[str, JsonValue]:
+        """The answer for programs. `last` is the last run, finished or not, where there was one."""
+        ...
+
+    def report(self, summary: Mapping[str, JsonValue]) -> str:
+        """The answer for people, as Markdown."""
+        ...
+
+    def headline(self, summary: Mapping[str, JsonValue]) -> str:
+        """The answer in a few lines, for a terminal."""
+        ...
