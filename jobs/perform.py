@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def carry_out(
         mode=settings.mode,
         status=status.name.lower() if not ending.stopped else f"{status.name.lower()}: {ending.stopped}",
         elapsed_s=time.monotonic() - began_s,
-        money=_money(ending, spend_of(directory.history())),
+        money=_money(ending, spend_of(chain(directory.outcomes(), directory.history()))),
         models=use.models(request.model.price_of),
         cache=use.cache(),
     )

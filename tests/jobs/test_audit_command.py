@@ -54,6 +54,9 @@ def test_every_service_is_reported_ranked_and_cited(estate: Path, tmp_path: Path
     assert claims
     assert all(finding["citations"] for finding in claims)
     assert summary["budget"]["spent_tokens"] <= summary["budget"]["limit_tokens"]
+    spend = summary["budget"]["spend"]
+    assert sum(share["tokens"] for share in spend["by_agent"].values()) == summary["budget"]["spent_tokens"]
+    assert set(spend["by_run"]) == {service["name"] for service in summary["services"]}
     report = (tmp_path / "run" / "report.md").read_text()
     assert all(service["name"] in report for service in summary["services"])
     assert "rules instead of a model" in report
