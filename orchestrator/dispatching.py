@@ -12,13 +12,14 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from actors.assembly import ModelFactory
 from actors.contracts import Failure, Outcome, Result, Task
 from actors.models.base import ModelClient
 from actors.models.offline import OfflineModel
 from actors.specialists.base import Specialist
-from actors.tables import outcomes_of
+from actors.tables import OK, outcomes_of
 from budget import price_of
 from budget.errors import AllFailedError, TaskError
 from orchestrator.batch import Batch, run_batch
@@ -93,7 +94,7 @@ def dispatch(
     )
     with tempfile.TemporaryDirectory(prefix="muster-") as scratch:
         report = asyncio.run(_carry_out(batch, tasks, run_dir or Path(scratch) / "run"))
-    if tasks and not report.results:
+    if tasks and OK not in pc.unique(report.outcomes["status"]).to_pylist():  # no row is made a value for this
         raise AllFailedError(f"all {len(tasks)} tasks failed, first: {_first_reason(report)}", report)
     return report
 
