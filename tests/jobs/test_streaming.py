@@ -1,0 +1,80 @@
+"""A batch as a stream: runs come in as hosts have room, results go out while others start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+from pydantic import BaseModel
+
+from actors.contracts import Usage
+from actors.models.base import ModelReply, ModelRequest, StopReason, Text
+from actors.models.scripted import ScriptedModel
+from actors.specialists.base import Specialist
+from orchestrator.batch import Batch, run_batch
+from orchestrator.driver import ADMITTED_AT_ONCE, Tally
+from orchestrator.patterns import FanOut
+from orchestrator.runs import Run, State
+from orchestrator.settings import Settings
+from orchestrator.store import RunDirectory
+
+RUNS, AHEAD = 600, 64
+
+
+class Count(BaseModel):
+    n: int
+
+
+READER = Specialist(name="reader", purpose="counts", prompt="Count.", output=Count)
+
+
+def reply(_: ModelRequest) -> ModelReply:
+    return ModelReply(blocks=(Text('{"n":3}'),), usage=Usage(10, 2), model="stub", stop_reason=StopReason.END_TURN)
+
+
+class Source:
+    """Runs made one by one, counting how many were asked for."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[Run]:
+        for number in range(RUNS):
+            self.taken += 1
+            run_id = f"run-{number:04d}"
+            yield Run(id=run_id, pattern=FanOut((READER.task(f"{run_id}/reader", "Count.", run_id=run_id),)))
+
+
+def carried_out(folder: Path, source: Source, finished: list[str], seen: list[tuple[int, ...]]) -> None:
+    """A whole batch; at each report of progress, what a reader beside it sees, what had ended, and what was taken."""
+    settings = Settings(mode="local", sessions_max=16, runs_ahead=AHEAD)
+    batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(reply), settings=settings)
+    directory = RunDirectory.create(folder, manifest={"schema": "muster.run/1"})
+
+    def progress(tally: Tally) -> None:
+        rows = RunDirectory.look(folder).effective()  # noqa: F841  (DuckDB finds it by its name)
+        read = duckdb.sql("SELECT count(*), count(answer) FROM rows").fetchall()[0]
+        seen.append((*read, sum(tally.statuses.values()), source.taken, len(finished)))
+
+    def ended(run: Run, _: State) -> None:
+        finished.append(run.id)
+
+    asyncio.run(run_batch(batch, iter(source), directory, finished=ended, progress=progress))
+    directory.close()
+
+
+def test_results_are_read_while_the_batch_runs_and_runs_are_taken_as_there_is_room(tmp_path: Path) -> None:
+    """A reader sees every outcome that has been counted, complete, long before the end; the source is not run ahead of.
+
+    Runs are held from their admission to their finish: at most `runs_ahead` of them, and those taken in one go.
+    """
+    source, finished, seen = Source(), [], []  # type: ignore[var-annotated]
+
+    carried_out(tmp_path / "run", source, finished, seen)
+
+    assert len(finished) == RUNS
+    assert all(rows == answers == counted for rows, answers, counted, _, _ in seen)
+    assert any(0 < rows < RUNS for rows, *_ in seen)
+    assert all(taken - done <= AHEAD + ADMITTED_AT_ONCE for *_, taken, done in seen)
