@@ -27,7 +27,8 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint types contracts
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -m 'not slow' -n 2 --dist loadfile tests/core tests/sim tests/jobs
+	$(BIN)/pytest -m 'not slow' tests/ray
 
 test-slow: $(STAMP)
 	$(BIN)/pytest
