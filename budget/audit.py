@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from budget.accounts import Account, Hold
@@ -16,11 +17,14 @@ def check(accounts: Mapping[str, Account], holds: Mapping[str, Hold], late: Mapp
 
     `late` are the holds of closed accounts that were charged in full for lost owners.
     """
+    late_tokens: Counter[str] = Counter()
+    for hold in late.values():
+        late_tokens[_open_account(hold).id] += hold.spent_tokens
     for account in accounts.values():
         _check_limit(account)
-        _check_sums(account, holds, late)
+        _check_sums(account, holds, late_tokens[account.id])
         _check_line(account)
-    _check_waiting([hold for hold in holds.values() if hold.state is Verdict.WAITING])
+    _check_waiting(accounts, [hold for hold in holds.values() if hold.state is Verdict.WAITING])
     assert all(hold.state is Verdict.EXPIRED for hold in late.values())
 
 
@@ -31,7 +35,7 @@ def _check_limit(account: Account) -> None:
     assert min(sums) >= 0, f"account {account.id!r} has a negative sum: {sums}"
 
 
-def _check_sums(account: Account, holds: Mapping[str, Hold], late: Mapping[str, Hold]) -> None:
+def _check_sums(account: Account, holds: Mapping[str, Hold], late_tokens: int) -> None:
     own = [holds[hold_id] for hold_id in account.hold_ids]
     assert all(hold.account is account for hold in own)
     held = [hold for hold in own if hold.state is Verdict.HELD]
@@ -49,8 +53,7 @@ def _check_sums(account: Account, holds: Mapping[str, Hold], late: Mapping[str, 
     assert account.spent_tokens + account.earlier_tokens == spent_tokens, account.id
     assert account.spent_microusd + account.earlier_microusd == spent_microusd, account.id
 
-    unseen = sum(hold.spent_tokens for hold in own if hold.state is Verdict.EXPIRED)
-    unseen += sum(hold.spent_tokens for hold in late.values() if _open_account(hold) is account)
+    unseen = late_tokens + sum(hold.spent_tokens for hold in own if hold.state is Verdict.EXPIRED)
     assert account.unseen_tokens - sum(child.unseen_tokens for child in below) >= unseen, account.id
     open_holds = sum(hold.state in (Verdict.HELD, Verdict.WAITING) for hold in own)
     assert account.holds_open == open_holds, account.id
@@ -66,17 +69,18 @@ def _check_line(account: Account) -> None:
     assert not fits, f"{first.asked.hold_id!r} waits for account {account.id!r}, which has room for it"
 
 
-def _check_waiting(waiting: list[Hold]) -> None:
-    for hold in waiting:
-        assert hold.parked is not None, hold.asked
-        assert any(entry[2] is hold for entry in hold.parked.line), hold.asked
+def _check_waiting(accounts: Mapping[str, Account], waiting: list[Hold]) -> None:
+    in_line = {entry[2] for account in accounts.values() for entry in account.line if entry[2].parked is account}
+    assert in_line == set(waiting), "somebody waits in no line, or stands in one for nothing"
     if waiting:
         first = min(waiting, key=lambda hold: hold.order)
         assert blocker(first), f"{first.asked.hold_id!r} is first of all and could be held"
 
 
-def _open_account(hold: Hold) -> Account | None:
-    account: Account | None = hold.account
-    while account is not None and account.folded:
+def _open_account(hold: Hold) -> Account:
+    """Where a hold of a closed account counts: the first account above it that is not forgotten."""
+    account = hold.account
+    while account.folded:
+        assert account.parent is not None, hold.asked
         account = account.parent
     return account
