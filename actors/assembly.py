@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -13,11 +13,15 @@ from pydantic import ValidationError
 from actors import prompts
 from actors.contracts import JsonValue
 from actors.hosting import Host
-from actors.models.base import ModelClient
+from actors.models.base import Effort, ModelClient
+from actors.models.cache import CacheCount
+from actors.models.store import Store
 from actors.runner import Rules, Runner
 from actors.schema import output_schema, validated
 from actors.session import Answer, Check, Role
 from actors.specialists.base import Specialist
+from actors.toolbox import Toolbox
+from actors.tools.cached import CachedTools
 from actors.tools.shared import Shared
 from budget import Budget, Price
 
@@ -28,35 +32,56 @@ ModelFactory: TypeAlias = Callable[[Specialist], ModelClient]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """The model that a specialist works with, the effort that it is asked for, and its price (None: unknown)."""
+
+    model: str
+    price: Price | None
+    effort: Effort | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostSpec:
-    """All that a host needs to know, as a value that pickles."""
+    """All that a host needs to know, as a value that pickles. `cache` is the folder of kept tool results, if any."""
 
     id: str
     specialist: Specialist
     model: ModelFactory
-    model_name: str
-    price: Price | None
+    assigned: Assigned
     rules: Rules
     sessions_max: int
+    cache: str = ""
 
 
 def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, threads: Executor | None = None) -> Host:
     """The host that `spec` describes, paying from `budget`. Hosts of one process may share what they read."""
+    shared = shared or Shared()
+    threads = threads or ThreadPoolExecutor(BLOCKING_TOOLS_MAX, thread_name_prefix="tool")
+    model = spec.model(spec.specialist)
+    close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
+    if close is not None:
+        shared.on_close(close)
     runner = Runner(
         specialist=spec.specialist,
-        role=role_of(spec.specialist, spec.model_name),
-        model=spec.model(spec.specialist),
+        role=role_of(spec.specialist, spec.assigned.model, spec.assigned.effort),
+        model=model,
         budget=budget,
-        price=spec.price,
-        shared=shared or Shared(),
-        threads=threads or ThreadPoolExecutor(BLOCKING_TOOLS_MAX, thread_name_prefix="tool"),
+        price=spec.assigned.price,
+        toolbox=Toolbox(
+            tools={tool.name: tool for tool in spec.specialist.tools},
+            shared=shared,
+            threads=threads,
+            grants=spec.rules.grants,
+            cached=CachedTools(Store(spec.cache), CacheCount()) if spec.cache else None,
+        ),
+        threads=threads,
         host=spec.id,
         rules=spec.rules,
     )
     return Host(runner, spec.sessions_max)
 
 
-def role_of(specialist: Specialist, model: str) -> Role:
+def role_of(specialist: Specialist, model: str, effort: Effort | None = None) -> Role:
     """What all sessions of a specialist share, with an upper bound of what it takes of each request."""
     system = prompts.system_prompt(specialist)
     schema = output_schema(specialist.output)
@@ -70,7 +95,7 @@ def role_of(specialist: Specialist, model: str) -> Role:
         check=_check(specialist),
         output_schema=schema,
         output_tokens_max=specialist.output_tokens_max,
-        effort=specialist.effort,
+        effort=effort or specialist.effort,
         standing_tokens=sum(len(text.encode()) for text in standing),
     )
 

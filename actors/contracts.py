@@ -116,6 +116,8 @@ class Work(NamedTuple):
 
     `spent_tokens` is what the ledger was told: the usage, and above it what may have been billed unseen.
     `cost_microusd` is None when the model has no known price: unknown, not nothing.
+    `cached_replies` and `cached_results` (of tools) were known already; `saved_tokens` is what the replies once cost.
+    `transcript` is the conversation as JSON, where it is kept; it travels beside the outcome, not in it.
     """
 
     model: str = ""
@@ -129,6 +131,10 @@ class Work(NamedTuple):
     started_at_s: float = 0.0
     elapsed_ms: float = 0.0
     spans: tuple[Span, ...] = ()
+    cached_replies: int = 0
+    cached_results: int = 0
+    saved_tokens: int = 0
+    transcript: str = ""
 
 
 NO_WORK = Work()

@@ -16,6 +16,7 @@ from actors import inbox
 from actors.contracts import Failure, Outcome, Reason, Task, Work
 from actors.runner import Runner
 from actors.tables import outcome_batch
+from actors.transcripts import transcript_batch
 
 log = logging.getLogger("muster.host")
 
@@ -37,12 +38,13 @@ def patient_gc() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What has finished since the last drain. Say `number` back to acknowledge it."""
+    """What has finished since the last drain, and conversations that are kept. Say `number` back to acknowledge it."""
 
     number: int
     rows: pa.RecordBatch
     running: int
     waiting: int
+    transcripts: pa.RecordBatch | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +79,8 @@ class Host:
             except TimeoutError:
                 pass
         number, outcomes = self._inbox.drain(rows_max=rows_max)
-        return Drained(number, outcome_batch(outcomes), self._inbox.running, self._inbox.waiting)
+        rows, kept = outcome_batch(outcomes), transcript_batch(outcomes)
+        return Drained(number, rows, self._inbox.running, self._inbox.waiting, kept)
 
     def cancel(self, task_ids: frozenset[str] | None = None) -> None:
         """End these tasks, or all: each still gives its outcome, with what it spent."""
@@ -87,7 +90,7 @@ class Host:
         """End all sessions and wait until each has settled its bill."""
         self.cancel()
         await asyncio.gather(*self._sessions.values(), return_exceptions=True)
-        await self.runner.shared.close()
+        await self.runner.toolbox.shared.close()
 
     def _carry_out(self, instructions: Sequence[inbox.Instruction]) -> None:
         for instruction in instructions:

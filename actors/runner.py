@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from actors.accounts import hold_id, run_account
-from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
+from actors.contracts import NOTHING, Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
 from actors.deadlines import Deadlines
 from actors.models.base import ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, unseen_tokens_of
 from actors.session import (
@@ -32,8 +31,10 @@ from actors.session import (
     ToolsReturned,
 )
 from actors.specialists.base import Specialist
-from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError
-from actors.tools.shared import Shared
+from actors.toolbox import Toolbox
+from actors.tools.base import ToolContext
+from actors.traces import traceparent
+from actors.transcripts import ending, transcript, wanted
 from budget import Amount, Answer, Budget, Price
 
 log = logging.getLogger("muster.subagent")
@@ -47,7 +48,8 @@ class Rules:
     on_exhausted: str = "wait"  # or "skip"
     grants: frozenset[str] = frozenset()  # names of tools with effect `act` that may run
     spans: bool = True
-    log_content: bool = True
+    traced: bool = False  # tell the provider which span its call belongs to
+    transcripts: str = "none"  # whose conversations are kept: all, failures, none
 
 
 @dataclass(slots=True)
@@ -57,6 +59,9 @@ class Bill:
     price: Price | None
     cost_microusd: int | None = 0
     spans: list[Span] = field(default_factory=list)
+    cached_replies: int = 0
+    cached_results: int = 0
+    saved_tokens: int = 0
 
     def add(self, cost_microusd: int | None) -> None:
         known = self.cost_microusd is not None and cost_microusd is not None
@@ -72,16 +77,12 @@ class Runner:
     model: ModelClient
     budget: Budget
     price: Price | None
-    shared: Shared
+    toolbox: Toolbox
     threads: Executor
     host: str
     rules: Rules = Rules()
     clock: Callable[[], float] = time.time
     deadlines: Deadlines = field(default_factory=Deadlines)
-    _tools: Mapping[str, Tool] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._tools = {tool.name: tool for tool in self.specialist.tools}
 
     async def run(self, task: Task, *, received_s: float) -> Outcome:
         """The task's outcome, whatever happens: failures are values, also when the caller cancels."""
@@ -111,7 +112,12 @@ class Runner:
             started_at_s=started_s,
             elapsed_ms=1000 * (self.clock() - started_s),
             spans=tuple(bill.spans),
+            cached_replies=bill.cached_replies,
+            cached_results=bill.cached_results,
+            saved_tokens=bill.saved_tokens,
         )
+        if wanted(self.rules.transcripts, isinstance(ended, Ended)):
+            work = work._replace(transcript=transcript(session, ending(ended)))
         if isinstance(ended, Ended):
             return self._failure(task, ended.reason, ended.message, work, found=session.found)
         return Result(
@@ -156,20 +162,27 @@ class Runner:
         while True:
             instruction = session.step(event)
             if isinstance(instruction, CallModel):
-                event = await self._call_model(instruction, bill)
+                event = await self._call_model(session.task, instruction, bill)
             elif isinstance(instruction, CallTools):
                 event = ToolsReturned(await self._call_tools(session.task, instruction.calls, bill))
             else:
                 return instruction
 
-    async def _call_model(self, instruction: CallModel, bill: Bill) -> Event:
+    async def _call_model(self, task: Task, instruction: CallModel, bill: Bill) -> Event:
         request, started_s = instruction.request, self.clock()
+        if self.rules.traced:
+            own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
+            request = request._replace(traceparent=own)
         try:
             reply = await self.model.reply(request)
         except ModelError as error:
-            self._span(bill, f"chat {request.model}", started_s, error=str(error))
+            told = json.dumps(error.attributes) if error.attributes else ""
+            self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
         usage = reply.usage
+        if reply.saved is not NOTHING:
+            bill.cached_replies += 1
+            bill.saved_tokens += reply.saved.total_tokens
         bill.add(
             self.price.cost(
                 input_tokens=usage.input_tokens,
@@ -191,45 +204,11 @@ class Runner:
 
     async def _call_tool(self, task: Task, call: ToolUse, bill: Bill) -> ToolReturn:
         started_s = self.clock()
-        returned = await self._permitted(task, call)
-        error = returned.error or ""
-        self._span(bill, f"execute_tool {call.name}", started_s, error=error)
+        returned = await self.toolbox.call(task, call)
+        bill.cached_results += returned.cached
+        if self.rules.spans:
+            bill.spans.append(Span(f"execute_tool {call.name}", started_s, self.clock(), returned.error or ""))
         return returned
-
-    async def _permitted(self, task: Task, call: ToolUse) -> ToolReturn:
-        """Runs a tool that the specialist may use; anything else is refused, logged, and not run."""
-        tool = self._tools.get(call.name)
-        if tool is None:
-            log.warning("tool refused: not on the list run=%s task=%s tool=%s", task.run_id, task.id, call.name)
-            return ToolReturn(call, error=f"{call.name!r} is not one of your tools: {', '.join(self._tools) or 'none'}")
-        if tool.effect is Effect.ACT and tool.name not in self.rules.grants:
-            log.warning("tool refused: no grant run=%s task=%s tool=%s", task.run_id, task.id, call.name)
-            return ToolReturn(call, error=f"{call.name!r} acts on the world and was not granted: propose instead")
-        try:
-            return ToolReturn(call, await self._execute(tool, task, call))
-        except SourceError as error:
-            return ToolReturn(call, error=str(error), fatal=True)
-        except ToolError as error:
-            return ToolReturn(call, error=str(error))
-        except Exception as error:
-            log.exception("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name)
-            return ToolReturn(call, error=f"{type(error).__name__}: {error}")
-
-    async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> JsonValue:
-        arguments: dict[str, Any] = tool.arguments(call.arguments)
-        leading = (self._context(task, tool, call),) if tool.takes_context else ()
-        if tool.blocking:
-            loop = asyncio.get_running_loop()
-            return cast(
-                JsonValue, await loop.run_in_executor(self.threads, lambda: tool.function(*leading, **arguments))
-            )
-        return cast(JsonValue, await cast(Any, tool.function(*leading, **arguments)))
-
-    def _context(self, task: Task, tool: Tool, call: ToolUse) -> ToolContext:
-        key = task.idempotency_key
-        if tool.effect is not Effect.READ:
-            key = call_key(key, call)
-        return ToolContext(task.id, task.inputs, key, self.shared)
 
     async def _unresolved(self, task: Task, ended: Done | Ended) -> tuple[str, ...]:
         """Citations of an answer that their source does not hold. All of them, when the source cannot be asked."""
@@ -239,7 +218,7 @@ class Runner:
         cited = list(dict.fromkeys(_citations(json.loads(ended.answer.json))))
         if not cited:
             return ()
-        context = ToolContext(task.id, task.inputs, task.idempotency_key, self.shared)
+        context = ToolContext(task.id, task.inputs, task.idempotency_key, self.toolbox.shared)
         loop = asyncio.get_running_loop()
         try:
             return tuple(await loop.run_in_executor(self.threads, lambda: list(check(context, cited))))
@@ -264,18 +243,12 @@ class Runner:
         )
 
 
-def call_key(task_key: str, call: ToolUse) -> str:
-    """The idempotency key of one logical call: of what it does, so that a resumed session says the same key."""
-    body = json.dumps([task_key, call.name, dict(call.arguments)], sort_keys=True)
-    return hashlib.sha256(body.encode()).hexdigest()[:40]
-
-
 def _counted(request: ModelRequest, reply: ModelReply) -> str:
     """What a span says of a model call, under the GenAI names; written out, since every call needs it."""
     usage = reply.usage
     text = (
         f'"gen_ai.request.model":"{request.model}","gen_ai.request.max_tokens":{request.output_tokens_max},'
-        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":"{reply.stop_reason.value}",'
+        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":["{reply.stop_reason.value}"],'
         f'"gen_ai.usage.input_tokens":{usage.input_tokens},"gen_ai.usage.output_tokens":{usage.output_tokens},'
         f'"gen_ai.usage.cache_read.input_tokens":{usage.cache_read_tokens},'
         f'"gen_ai.usage.cache_write.input_tokens":{usage.cache_write_tokens}'
@@ -320,4 +293,4 @@ async def _said(answer: asyncio.Future[Answer]) -> None:
         _swallow_cancellation()
 
 
-__all__ = ["Bill", "Rules", "Runner", "call_key"]
+__all__ = ["Bill", "Rules", "Runner"]

@@ -28,6 +28,7 @@ MESSAGE_OVERHEAD_TOKENS = 16
 OUTPUT_TOKENS_MIN = 64  # below this no answer under a schema can be hoped for
 RESULT_BYTES_MAX = 60_000  # one tool result; a larger one is an error that says so, never cut
 REPEATS_MAX = 4  # the same call with the same arguments, in one session
+FRUITLESS_MAX = 6  # turns in a row in which every tool call failed; time alone is no sign of a runaway
 REPAIRS_MAX = 1
 FOUND_CHARACTERS_MAX = 4_000  # of each piece that a failure keeps
 FOUND_PIECES_MAX = 40
@@ -81,12 +82,17 @@ class ModelFailed(NamedTuple):
 
 
 class ToolReturn(NamedTuple):
-    """What came of one tool call: its content, or an error. A fatal one ends the session."""
+    """What came of one tool call: its content, or an error. A fatal one ends the session.
+
+    `circuit_open`: the tool was not asked, since it had failed too often. `cached`: its result was known already.
+    """
 
     call: ToolUse
     content: JsonValue = None
     error: str | None = None
     fatal: bool = False
+    circuit_open: bool = False
+    cached: bool = False
 
 
 class ToolsReturned(NamedTuple):
@@ -154,6 +160,7 @@ class Session:
     _added_bytes: int = 0  # what was added since
     _repairs: int = 0
     _repeats: dict[str, int] = field(default_factory=dict)
+    _fruitless: int = 0  # turns in a row without a tool result
     _found: list[tuple[str, JsonValue]] = field(default_factory=list)
     _ended: bool = False
 
@@ -164,6 +171,11 @@ class Session:
     @property
     def ended(self) -> bool:
         return self._ended
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The conversation so far, for a transcript."""
+        return self._messages
 
     @property
     def found(self) -> JsonValue:
@@ -238,7 +250,16 @@ class Session:
             self._keep(returned.call.name, returned.error if returned.content is None else returned.content)
         fatal = next((returned for returned in returns if returned.fatal), None)
         if fatal is not None:
-            return Ended(Reason.TOOL_ERROR, f"{fatal.call.name}: {fatal.error}")
+            reason = Reason.CIRCUIT_OPEN if fatal.circuit_open else Reason.TOOL_ERROR
+            return Ended(reason, f"{fatal.call.name}: {fatal.error}")
+        self._fruitless = self._fruitless + 1 if all(one.error is not None for one in returns) else 0
+        if self._fruitless >= FRUITLESS_MAX:
+            last = returns[-1]
+            return Ended(
+                Reason.WATCHDOG,
+                f"no progress: all tool calls of {self._fruitless} turns in a row failed, "
+                f"at most {FRUITLESS_MAX - 1} may; the last one, {last.call.name}, of: {str(last.error)[:200]}",
+            )
         self._say(tuple(_result_block(returned) for returned in returns))
         return self._call()
 

@@ -51,6 +51,9 @@ OUTCOME_SCHEMA = pa.schema(
         _column("queued_ms", pa.float64(), "milliseconds from the host's receipt to the session's start"),
         _column("started_at_s", pa.float64(), "Unix seconds"),
         _column("elapsed_ms", pa.float64(), "milliseconds"),
+        _column("cached_replies", pa.int32(), "model replies that came out of a cache"),
+        _column("cached_results", pa.int32(), "tool results that were known already"),
+        _column("saved_tokens", pa.int64(), "tokens that the cached replies cost when they were made"),
         _column("spans", pa.list_(_SPAN), "model and tool calls, Unix seconds"),
     ]
 )
@@ -86,6 +89,9 @@ _WORK = (
     "queued_ms",
     "started_at_s",
     "elapsed_ms",
+    "cached_replies",
+    "cached_results",
+    "saved_tokens",
 )
 
 

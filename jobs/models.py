@@ -1,4 +1,4 @@
-"""Which model a batch uses, as something that travels to its hosts, and what it costs."""
+"""Which models a batch uses, as something that travels to its hosts, and what they cost."""
 
 from __future__ import annotations
 
@@ -9,26 +9,44 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.assembly import ModelFactory
+from actors.assembly import Assigned, ModelFactory
 from actors.models.base import ModelClient
+from actors.models.cache import CachedModel
 from actors.models.key import KEY_VARIABLE
 from actors.models.offline import OFFLINE, OfflineModel
+from actors.models.store import Store
+from actors.models.tiers import DEFAULTS, TIERS, Choice, TierMap
 from actors.specialists.base import Specialist
 from budget import Price, load_prices
+from budget.errors import SettingsError
+from budget.prices import PriceList
 
 if TYPE_CHECKING:
     from actors.models.anthropic import AnthropicConfig
 
-DEFAULT_MODEL = "claude-sonnet-5-5"
+ATTEMPT_S = 120.0  # one attempt at a call that is not streamed; the session's own deadline is shorter, as a rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice:
-    """A model by name, how each host makes its client, and the price (None: unknown)."""
+    """A batch's models: the one that most of its sub-agents work with, by name, and those of all tiers.
+
+    `factory` makes a host's client. `tiers` is "" where one model does everything.
+    """
 
     name: str
+    tiers: str
     factory: ModelFactory
-    price: Price | None
+    prices: PriceList
+    tier_map: TierMap
+
+    def assigned(self, specialist: Specialist) -> Assigned:
+        """The model for a specialist, by its tier, with its price."""
+        choice = self.tier_map.of(specialist.tier, specialist.effort)
+        return Assigned(model=choice.model, effort=choice.effort, price=self.price_of(choice.model))
+
+    def price_of(self, model: str) -> Price | None:
+        return self.prices.price_of(model)
 
 
 def choose_model(
@@ -38,28 +56,63 @@ def choose_model(
     key_file: str,
     prices: Path | None,
     priced: bool,
+    tiers: str = "",
+    cache: str = "",
     environment: Mapping[str, str] = os.environ,
 ) -> ModelChoice:
-    """The model asked for; without one, offline where there is no key.
+    """The models asked for: one for all, or by tier; without either, offline where there is no key.
 
-    `priced`: a dollar ceiling needs a price. Raises PriceError for a model without one, SettingsError for a key or
-    an address that cannot be used.
+    `priced`: a dollar ceiling needs every model's price. Raises PriceError for a model without one, SettingsError for a
+    key, an address, a tier or a cache that cannot be used.
     """
-    name = asked or (DEFAULT_MODEL if key_file or environment.get(KEY_VARIABLE) else OFFLINE)
+    tier_map = _tier_map(asked, tiers, has_key=bool(key_file or environment.get(KEY_VARIABLE)))
     known = load_prices(prices)
-    price = known.required(name) if priced else known.price_of(name)
-    if name == OFFLINE:
-        return ModelChoice(name=name, factory=_offline, price=price)
-    from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
+    for choice in tier_map.choices.values():
+        if priced:
+            known.required(choice.model)
+    if cache:
+        Store(cache)
+    factory = _offline
+    if tier_map.of("work").model != OFFLINE:
+        from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
 
-    config = AnthropicConfig.of_environment(environment, base_url=base_url, key_file=key_file or None)
-    config.client(environment)  # a missing key is the caller's mistake now, not each host's later
-    return ModelChoice(name=name, factory=partial(_anthropic, config), price=price)
+        config = AnthropicConfig.of_environment(
+            environment, base_url=base_url, key_file=key_file or None, timeout_s=ATTEMPT_S
+        )
+        config.client(environment)  # a missing key is the caller's mistake now, not each host's later
+        factory = partial(_anthropic, config, cache)
+    told = _told(tier_map)
+    return ModelChoice(name=tier_map.of("work").model, tiers=told, factory=factory, prices=known, tier_map=tier_map)
+
+
+def _tier_map(asked: str, tiers: str, *, has_key: bool) -> TierMap:
+    """`tiers` over the one model that is asked for, or over the defaults."""
+    if asked == OFFLINE or not (asked or tiers or has_key):
+        if tiers:
+            raise SettingsError(f"--tier {tiers!r} names models, and --model is {OFFLINE!r}: leave one of them out")
+        return TierMap(dict.fromkeys(TIERS, Choice(OFFLINE)))
+    if tiers and "=" not in tiers:
+        raise SettingsError(f"--tier {tiers!r} names no tier: say TIER=MODEL[:EFFORT], or use --model")
+    base = TierMap.parsed(asked).choices if asked else DEFAULTS
+    named = {pair.partition("=")[0].strip() for pair in tiers.split(",")}
+    over = TierMap.parsed(tiers).choices if tiers else {}
+    return TierMap({tier: over[tier] if tier in named else base[tier] for tier in TIERS})
+
+
+def _told(tier_map: TierMap) -> str:
+    """The tiers as an option says them; "" where one model without an effort of its own does everything."""
+    if len(set(tier_map.choices.values())) == 1 and tier_map.choices["work"].effort is None:
+        return ""
+    return ",".join(
+        f"{tier}={choice.model}" + (f":{choice.effort}" if choice.effort else "")
+        for tier, choice in tier_map.choices.items()
+    )
 
 
 def _offline(specialist: Specialist) -> ModelClient:
     return OfflineModel(specialist.analyst)
 
 
-def _anthropic(config: AnthropicConfig, specialist: Specialist) -> ModelClient:  # noqa: ARG001  (one client for any)
-    return config.client()
+def _anthropic(config: AnthropicConfig, cache: str, specialist: Specialist) -> ModelClient:  # noqa: ARG001  (one client for any)
+    client = config.client()
+    return CachedModel(client, Store(cache), scope=f"messages {config.base_url}") if cache else client

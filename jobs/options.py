@@ -49,6 +49,9 @@ _OPTIONS = (
     option("--local", is_flag=True, help="Everything in this process, no Ray: starts at once, steps in a debugger."),
     option("--address", default="", help="A Ray cluster to run on. [default: an embedded Ray on this machine]"),
     option("--model", default="", help="offline, or a model's name. [default: offline without a key]"),
+    option("--tier", "tiers", default="",
+           help="Models by tier, TIER=MODEL[:EFFORT] with commas (route, work, lead), over --model or the defaults."),
+    option("--cache", default="", help="A folder that keeps replies and tool results for later runs. [default: none]"),
     option("--base-url", default="", help="A server that speaks the Messages API."),
     option("--key-file", default="", help="A file that holds the API key; else ANTHROPIC_API_KEY."),
     option("--concurrency", type=int, default=CONCURRENCY, show_default=True, help="Sub-agents at work at once."),
@@ -84,7 +87,7 @@ def batch_options(command: Command) -> Command:
     return command
 
 
-def settings_of(options: dict[str, Any], *, model: str) -> Settings:
+def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Settings:
     """The settings that options say. Raises SettingsError for one that makes no sense."""
     if options["local"] and options["address"]:
         raise SettingsError(f"--local and --address {options['address']!r} exclude each other: choose one")
@@ -96,6 +99,8 @@ def settings_of(options: dict[str, Any], *, model: str) -> Settings:
         mode=cast(Any, mode),
         address=address,
         model=model,
+        tiers=tiers,
+        cache=str(Path(options["cache"]).resolve()) if options["cache"] else "",
         sessions_max=options["concurrency"],
         deadline_s=options["timeout"],
         turns_max=options["turns"],

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.assembly import HostSpec, ModelFactory
+from actors.assembly import Assigned, HostSpec, ModelFactory
 from actors.hosting import patient_gc
 from actors.runner import Rules
 from actors.specialists.base import Specialist
@@ -39,6 +39,7 @@ class Batch:
     settings: Settings
     leads: Sequence[Specialist] = ()  # those who work on the last run, when all others have finished
     price: Price | None = None
+    assigned: Callable[[Specialist], Assigned] | None = None  # models by specialist; None: the settings' one at `price`
     telemetry: Telemetry | None = None
     grants: frozenset[str] = frozenset()
 
@@ -46,20 +47,30 @@ class Batch:
         """One spec for each host, with the sessions that the settings allow dealt out among them."""
         hosts = [s for s in specialists for _ in range(self.settings.hosts_per_agent)]
         rules = Rules(
-            batch=self.id, on_exhausted=self.settings.on_exhausted, grants=self.grants, spans=self.settings.spans
+            batch=self.id,
+            on_exhausted=self.settings.on_exhausted,
+            grants=self.grants,
+            spans=self.settings.spans,
+            traced=self.telemetry is not None and self.telemetry.traces,
+            transcripts=self.settings.transcripts,
         )
         return [
             HostSpec(
                 id=specialist.name,
                 specialist=specialist,
                 model=self.model,
-                model_name=self.settings.model,
-                price=self.price,
+                assigned=self._assigned(specialist),
                 rules=rules,
+                cache=self.settings.cache,
                 sessions_max=min(sessions, specialist.resources.sessions_max),
             )
             for specialist, sessions in zip(hosts, _deal(self.settings.sessions_max, len(hosts)), strict=True)
         ]
+
+    def _assigned(self, specialist: Specialist) -> Assigned:
+        if self.assigned is not None:
+            return self.assigned(specialist)
+        return Assigned(model=self.settings.model, price=self.price, effort=specialist.effort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +192,10 @@ async def _place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[F
             from orchestrator.fleet import ray_place  # Ray takes a second to import: only where it is used
 
             fleet, budget = await stack.enter_async_context(ray_place(batch.settings, directory.ledger))
+            if batch.telemetry is not None:
+                from orchestrator.cluster import RayMeter
+
+                batch.telemetry.add_meter(RayMeter())
         stack.push_async_callback(fleet.close)
         yield fleet, budget
 

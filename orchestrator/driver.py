@@ -143,6 +143,7 @@ class Driver:
     _accounts: RunAccounts = field(init=False)
     _own: list[Outcome] = field(default_factory=list)  # outcomes that no host gives, not yet durable
     _new_tasks: list[pa.RecordBatch] = field(default_factory=list)
+    _transcripts: list[pa.RecordBatch] = field(default_factory=list)  # not yet written
     _planned: list[Task] = field(default_factory=list)  # by patterns, not yet submitted
     _replayed: deque[tuple[Run, State]] = field(default_factory=deque)  # finished by what is known, not yet told of
     _over: set[str] = field(default_factory=set)  # runs whose time is up: nothing of theirs starts any more
@@ -285,6 +286,8 @@ class Driver:
                 case Answered(host, answer):
                     drained.append((host, answer.number))
                     batches.append(self._kept(host, answer.rows))
+                    if answer.transcripts is not None:
+                        self._transcripts.append(answer.transcripts)
                 case Ready(host, agent, sessions_max):
                     capacity = max(16, PREFETCH * sessions_max)
                     now_s = self.clock()
@@ -343,6 +346,8 @@ class Driver:
     def _write(self, outcomes: list[pa.RecordBatch], tasks: list[pa.RecordBatch]) -> None:
         self.directory.append_tasks(tasks)
         self.directory.append_outcomes(outcomes)
+        transcripts, self._transcripts = self._transcripts, []
+        self.directory.append_transcripts(transcripts)
 
     def _follow(self, run_id: str, step: Step, *, replayed: bool = False) -> None:
         """What a pattern said. What is known of its next tasks is told to it at once, until it says something new."""

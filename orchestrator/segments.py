@@ -41,10 +41,12 @@ def named(name: str) -> Named | None:
     return Named(int(compact[1]), "parquet") if compact else None
 
 
-def segment(number: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> tuple[str, pa.Buffer]:
+def segment(
+    number: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, compression: str | None = None
+) -> tuple[str, pa.Buffer]:
     """A segment's name and bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as stream:
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as stream:
         for batch in batches:
             stream.write_batch(batch)
     data = sink.getvalue()

@@ -25,7 +25,9 @@ class Settings:
 
     mode: Literal["local", "embedded", "cluster"] = "embedded"
     address: str = ""
-    model: str = "offline"
+    model: str = "offline"  # that most sub-agents work with
+    tiers: str = ""  # other models by tier, as --tier says them
+    cache: str = ""  # the folder of kept replies and tool results
     sessions_max: int = CONCURRENCY
     deadline_s: float = DEADLINE_S
     turns_max: int = 12

@@ -3,6 +3,7 @@
 manifest.json          what was asked
 outcomes/ tasks/       segments while the batch runs, Parquet after it (segments.py)
 history/               outcomes that a later attempt replaced, once compacted
+transcripts/           conversations of sub-agents, compressed segments; a row may come twice, the last one counts
 set-aside/             files that were found torn, changed or foreign: nothing reads them
 ledger/                the budget's journal; for a directory in an object store it lies in this user's home
 """
@@ -20,6 +21,7 @@ import pyarrow as pa
 
 from actors.contracts import JsonValue
 from actors.tables import OUTCOME_SCHEMA, TASK_SCHEMA
+from actors.transcripts import TRANSCRIPT_SCHEMA
 from budget.errors import RunDirectoryError
 from orchestrator.segments import DamagedError, batches_of, latest, named, parquet, segment
 from orchestrator.store_files import Files, LocalFiles, files_at
@@ -28,7 +30,12 @@ log = logging.getLogger("muster.store")
 
 MANIFEST = "manifest.json"
 FOLDERS = ("outcomes", "tasks", "ledger")
-SCHEMAS = {"outcomes": OUTCOME_SCHEMA, "tasks": TASK_SCHEMA, "history": OUTCOME_SCHEMA}
+SCHEMAS = {
+    "outcomes": OUTCOME_SCHEMA,
+    "tasks": TASK_SCHEMA,
+    "history": OUTCOME_SCHEMA,
+    "transcripts": TRANSCRIPT_SCHEMA,
+}
 
 
 @dataclass(slots=True)
@@ -40,10 +47,12 @@ class RunDirectory:
 
     files: Files
     durable: bool = True
-    _segments: dict[str, int] = field(default_factory=lambda: {"outcomes": 0, "tasks": 0})
+    _segments: dict[str, int] = field(default_factory=lambda: {"outcomes": 0, "tasks": 0, "transcripts": 0})
 
     @classmethod
-    def create(cls, path: Path | str | Files, *, manifest: Mapping[str, JsonValue], durable: bool = True) -> RunDirectory:
+    def create(
+        cls, path: Path | str | Files, *, manifest: Mapping[str, JsonValue], durable: bool = True
+    ) -> RunDirectory:
         """A new run. Raises RunDirectoryError when the folder holds a run, is in use, or cannot be written."""
         directory = cls(files_at(path), durable)
         try:
@@ -140,6 +149,14 @@ class RunDirectory:
         """Add tasks as submitted. A record for people: a resumed run plans them again."""
         self._append("tasks", batches, durable=False)
 
+    def append_transcripts(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add conversations. A record for people: nothing waits for it."""
+        self._append("transcripts", batches, durable=False)
+
+    def transcripts(self) -> Iterator[pa.RecordBatch]:
+        """The conversations that were kept, in the order in which they were added."""
+        return self._rows("transcripts")
+
     def outcomes(self) -> Iterator[pa.RecordBatch]:
         """All outcomes so far, in the order in which they were added; of a task that went again, each attempt's."""
         return self._rows("outcomes")
@@ -201,12 +218,14 @@ class RunDirectory:
         rows = [batch for batch in batches if batch.num_rows]
         if rows:
             self._segments[kind] += 1
-            self._put(kind, *segment(self._segments[kind], SCHEMAS[kind], rows), durable=durable)
+            compression = "zstd" if kind == "transcripts" else None
+            made = segment(self._segments[kind], SCHEMAS[kind], rows, compression=compression)
+            self._put(kind, *made, durable=durable)
 
     def _put(self, kind: str, name: str, data: pa.Buffer, *, durable: bool) -> None:
         try:
-            if kind == "history":
-                self.files.prepare(("history",))
+            if kind not in FOLDERS:
+                self.files.prepare((kind,))
             self.files.put(f"{kind}/{name}", data, durable=durable)
         except OSError as error:
             raise self._unusable(error) from None

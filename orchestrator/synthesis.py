@@ -53,6 +53,8 @@ class Head:
     status: str
     elapsed_s: float
     money: Money = Money()
+    models: JsonValue = None  # both as orchestrator/model_use.py says it
+    cache: JsonValue = None
 
 
 def summarize(
@@ -75,6 +77,8 @@ def summarize(
         "elapsed_s": round(head.elapsed_s, 3),
         "coverage": _coverage(standings),
         "budget": asdict(head.money),
+        "models": head.models,
+        "cache": head.cache,
         "services": [_service(standing) for standing in standings],
         "groups": {
             "causes": [_group(group) for group in groups.by_cause(standings)],

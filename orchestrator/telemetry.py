@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Protocol
 
 from opentelemetry import trace
@@ -20,8 +20,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from actors.accounts import run_account
 from actors.contracts import Failure, Outcome, Result, Span, Task
 from actors.tables import OK, OutcomeRows
+from actors.traces import span_number, trace_number
+from budget import Alert
 from orchestrator.runs import Run, Runs, State
 
 log = logging.getLogger("muster.subagent")
@@ -30,15 +33,25 @@ SUBAGENT_TOKENS = "subagent_tokens_total"
 SUBAGENT_DURATION = "subagent_duration_seconds"
 SUBAGENTS_PER_RUN = "orchestrator_subagents_per_run"
 FAILURES = "orchestrator_failures_total"
+ALERTS = "orchestrator_budget_alerts_total"
 # Closed: a label that is not here would let texts into a metrics store.
 LABELS: Mapping[str, tuple[str, ...]] = {
     SUBAGENT_TOKENS: ("agent_id", "status"),
     SUBAGENT_DURATION: ("agent_id",),
     SUBAGENTS_PER_RUN: (),
     FAILURES: ("agent_id", "reason"),
+    ALERTS: ("unit", "percent"),
+}
+DESCRIPTIONS: Mapping[str, str] = {
+    SUBAGENT_TOKENS: "Tokens that sub-agents spent, by whether they answered (ok) or not (failed)",
+    SUBAGENT_DURATION: "Seconds from a sub-agent's start to its end",
+    SUBAGENTS_PER_RUN: "Sub-agents that a run planned",
+    FAILURES: "Sub-agents that came to nothing, by the reason",
+    ALERTS: "Percentages of a ceiling that were passed",
 }
 DURATION_BUCKETS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6)
 SUBAGENTS_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+BUCKETS: Mapping[str, tuple[float, ...]] = {SUBAGENT_DURATION: DURATION_BUCKETS_S, SUBAGENTS_PER_RUN: SUBAGENTS_BUCKETS}
 NANOSECONDS = 1_000_000_000
 
 
@@ -48,6 +61,8 @@ class Meter(Protocol):
     def count(self, name: str, value: float, labels: Mapping[str, str]) -> None: ...
 
     def observe(self, name: str, value: float, labels: Mapping[str, str]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -60,15 +75,32 @@ class Telemetry:
     log_content: bool = True
     _ids: _GivenIds = field(default_factory=lambda: _GivenIds())
     _tracer: trace.Tracer | None = None
+    _alerts: list[tuple[float, Alert]] = field(default_factory=list)  # when, and which; no span has told of them yet
 
     def __post_init__(self) -> None:
         if self.tracer_provider is not None:
             self.tracer_provider.id_generator = self._ids  # type: ignore[assignment]
             self._tracer = self.tracer_provider.get_tracer("muster")
 
+    @property
+    def traces(self) -> bool:
+        """Whether anybody sees spans: then providers are told which span their calls belong to."""
+        return self._tracer is not None
+
+    def add_meter(self, meter: Meter) -> None:
+        """One more place for metrics, from now on."""
+        self.meters = (*self.meters, meter)
+
+    def alerted(self, alert: Alert) -> None:
+        """Part of a ceiling is spent: a metric now, and an event of the next run's span that the account covers."""
+        for meter in self.meters:
+            meter.count(ALERTS, 1, {"unit": alert.unit, "percent": str(alert.percent)})
+        if self._tracer is not None:
+            self._alerts.append((time.time(), alert))
+
     def trace_id(self, run_id: str) -> str:
         """32 hexadecimal digits that join all that belongs to a run."""
-        return f"{_number(16, self.batch_id, run_id):032x}"
+        return f"{trace_number(self.batch_id, run_id):032x}"
 
     def outcomes(self, rows: OutcomeRows, runs: Runs) -> None:
         """Sub-agents ended: counted and logged, each with run, task and trace id."""
@@ -91,20 +123,26 @@ class Telemetry:
         works = [outcome.work for outcome in outcomes.values() if outcome.work.started_at_s]
         start_s = min((work.started_at_s for work in works), default=0.0)
         end_s = max((work.started_at_s + work.elapsed_ms / 1000 for work in works), default=start_s)
-        trace_id = _number(16, self.batch_id, run.id)
-        self._ids.trace_id = trace_id
+        self._ids.trace_id = trace_number(self.batch_id, run.id)
         attributes = {
             "gen_ai.operation.name": "invoke_workflow",
             "run.id": run.id,
             "run.tokens.total": sum(work.spent_tokens for work in works),
             "run.tasks": len(state.planned),
         }
-        root = self._emit("run", _number(8, run.id), None, start_s, end_s, attributes)
+        events = self._events_of(run_account(self.batch_id, run.id))
+        root = self._emit("run", span_number(run.id), None, start_s, end_s, attributes, events=events)
         for task_id, outcome in outcomes.items():
             self._subagent(root, state.planned[task_id], outcome, start_s)
 
     def close(self) -> None:
         """Send what is still here."""
+        if self._alerts and self._tracer is not None:
+            self._ids.trace_id = trace_number(self.batch_id, "")
+            now_s = time.time()
+            self._emit("batch", span_number(self.batch_id), None, now_s, now_s, {}, events=self._events_of(None))
+        for meter in self.meters:
+            meter.close()
         if self.tracer_provider is not None:
             self.tracer_provider.shutdown()
 
@@ -122,10 +160,10 @@ class Telemetry:
             "host.id": work.host,
         }
         error = "" if isinstance(outcome, Result) else f"{outcome.reason.value}: {outcome.message}"
-        span_id = _number(8, outcome.task_id, str(outcome.attempt))
+        span_id = span_number(outcome.task_id, str(outcome.attempt))
         own = self._emit("subagent.run", span_id, root, start_s, start_s + work.elapsed_ms / 1000, attributes, error)
         for n, span in enumerate(work.spans):
-            self._call(own, span, _number(8, outcome.task_id, str(outcome.attempt), str(n)))
+            self._call(own, span, span_number(outcome.task_id, str(outcome.attempt), str(n)))
 
     def _call(self, parent: SpanContext, span: Span, span_id: int) -> None:
         operation, _, name = span.name.partition(" ")
@@ -147,6 +185,7 @@ class Telemetry:
         attributes: Mapping[str, object],
         error: str = "",
         kind: SpanKind = SpanKind.INTERNAL,
+        events: Sequence[tuple[float, Alert]] = (),
     ) -> SpanContext:
         assert self._tracer is not None
         self._ids.span_id = span_id
@@ -158,12 +197,28 @@ class Telemetry:
             attributes=attributes,  # type: ignore[arg-type]
             start_time=int(start_s * NANOSECONDS),
         )
+        for at_s, alert in events:
+            told = {
+                f"budget.{name}": getattr(alert, name) for name in ("account_id", "unit", "percent", "spent", "limit")
+            }
+            span.add_event("budget.alert", told, timestamp=int(at_s * NANOSECONDS))
         if error:
             span.set_status(Status(StatusCode.ERROR, error[:200]))
             span.set_attribute("error.type", error.partition(":")[0][:60])
         span.end(int(end_s * NANOSECONDS))
         made = span.get_span_context()
         return SpanContext(made.trace_id, made.span_id, is_remote=False, trace_flags=TraceFlags(made.trace_flags))
+
+    def _events_of(self, account: str | None) -> list[tuple[float, Alert]]:
+        """Alerts that no span has told of yet: the account's own, and those of no run at all. None: all of them."""
+        runs = run_account(self.batch_id, "")
+        mine = [
+            told
+            for told in self._alerts
+            if account in (None, told[1].account_id) or not told[1].account_id.startswith(runs)
+        ]
+        self._alerts = [told for told in self._alerts if told not in mine]
+        return mine
 
     def _measure(self, rows: OutcomeRows) -> None:
         tokens: Counter[tuple[str, str]] = Counter()
@@ -213,8 +268,3 @@ class _GivenIds(IdGenerator):
 
     def generate_span_id(self) -> int:
         return self.span_id
-
-
-def _number(size: int, *names: str) -> int:
-    """A number of `size` bytes that the names decide, never 0."""
-    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=size).digest(), "big") or 1

@@ -75,6 +75,7 @@ class ModelRequest(NamedTuple):
     `tokens_left` is what all attempts of this call together may cost; an attempt that could pass it is not made.
     `input_tokens_max` is an upper bound of the input that the caller knows; None: the client takes the body's bytes.
     `run_id` is whose retry budget the retries count against.
+    `traceparent` is the W3C trace context of the call's span, for the provider; empty: none is told.
     """
 
     agent: str
@@ -89,6 +90,7 @@ class ModelRequest(NamedTuple):
     final: bool = False  # the last turn: tools stay listed, but none may be called
     input_tokens_max: int | None = None
     run_id: str = ""
+    traceparent: str = ""
 
 
 class ModelReply(NamedTuple):

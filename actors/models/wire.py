@@ -53,7 +53,7 @@ def request_body(request: ModelRequest, model: str, *, stream: bool, cache_ttl: 
             body["tool_choice"] = {"type": "none"}
     if request.system:
         body["system"] = [{"type": "text", "text": request.system}]
-    body["messages"] = [wired for wired in map(_wire_message, request.messages) if wired["content"]]
+    body["messages"] = [wired for wired in map(wire_message, request.messages) if wired["content"]]
     if mark is not None:
         _mark(body, mark, len(request.messages))
     output = _output_config(request)
@@ -92,7 +92,8 @@ def _output_config(request: ModelRequest) -> dict[str, Any]:
     return config
 
 
-def _wire_message(message: Message) -> dict[str, Any]:
+def wire_message(message: Message) -> dict[str, Any]:
+    """A message as the API takes it."""
     return {"role": message.role, "content": list(_wire_blocks(message.blocks))}
 
 

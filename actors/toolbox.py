@@ -1,0 +1,175 @@
+"""The tools of one host at work: only those that the specialist may use, once for equal calls, never into a circuit.
+
+A breaker per tool counts what the tool itself gets wrong: exceptions that nobody foresaw, its timeouts among them. A
+source that cannot be read is one service's trouble, not the tool's: it ends that task and opens no circuit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from actors.contracts import JsonValue, Task
+from actors.models.base import ToolUse
+from actors.models.breaker import Breaker, Pass, Refused
+from actors.session import ToolReturn
+from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError
+from actors.tools.cached import CachedTools
+from actors.tools.shared import Shared
+
+log = logging.getLogger("muster.subagent")
+
+KNOWN_MAX = 1_024  # results of equal calls within a run that a host remembers
+
+
+@dataclass(slots=True)
+class Known:
+    """A call that was made, or is under way: what came of it, and who waits for that."""
+
+    inputs: Mapping[str, JsonValue]
+    returned: ToolReturn | None = None
+    waiting: asyncio.Future[ToolReturn | None] | None = None
+
+    async def wait(self) -> ToolReturn | None:
+        """What came of it; None when whoever made the call was cancelled."""
+        if self.returned is not None:
+            return self.returned
+        if self.waiting is None:
+            self.waiting = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self.waiting)
+
+    def settle(self, returned: ToolReturn | None) -> None:
+        self.returned = returned
+        if self.waiting is not None:
+            self.waiting.set_result(returned)
+
+
+@dataclass(slots=True, kw_only=True)
+class Toolbox:
+    """Runs tool calls for all sessions of a host. Never raises but when cancelled: an error is a `ToolReturn`.
+
+    `grants` are the names of tools with effect `act` that may run. `cached` keeps results from run to run.
+    """
+
+    tools: Mapping[str, Tool]
+    shared: Shared
+    threads: Executor
+    grants: frozenset[str] = frozenset()
+    cached: CachedTools | None = None
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[tuple[str, str, str], Known] = field(default_factory=dict)
+    _breakers: dict[str, Breaker] = field(default_factory=dict)  # of tools that have broken at least once
+
+    async def call(self, task: Task, call: ToolUse) -> ToolReturn:
+        """What comes of one call. A tool that may not be used is refused, logged, and not run."""
+        tool = self.tools.get(call.name)
+        if tool is None:
+            log.warning("tool refused: not on the list run=%s task=%s tool=%.100r", task.run_id, task.id, call.name)
+            names = ", ".join(self.tools) or "none"
+            return ToolReturn(call, error=f"{call.name[:100]!r} is not one of your tools: {names}")
+        if tool.effect is Effect.READ:
+            return await self._once(tool, task, call)
+        if tool.effect is Effect.ACT and tool.name not in self.grants:
+            log.warning("tool refused: no grant run=%s task=%s tool=%s", task.run_id, task.id, call.name)
+            return ToolReturn(call, error=f"{call.name!r} acts on the world and was not granted: propose instead")
+        return await self._guarded(tool, task, call)
+
+    async def _once(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
+        """Equal calls on equal inputs, within a run, are made once; what came of them is told to all."""
+        given = call.arguments
+        key = (task.run_id, call.name, str(sorted(given.items())) if given else "")
+        known = self._known.get(key)
+        if known is not None and known.inputs == task.inputs:
+            told = await known.wait()
+            return await self._guarded(tool, task, call) if told is None else told._replace(call=call, cached=True)
+        known = self._known[key] = Known(task.inputs)
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        returned = None
+        try:
+            returned = await self._guarded(tool, task, call)
+        finally:
+            known.settle(returned)
+            if (returned is None or returned.error is not None) and self._known.get(key) is known:
+                del self._known[key]  # an error may be gone the next time
+        return returned
+
+    async def _guarded(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
+        breaker = self._breakers.get(tool.name) if self._breakers else None
+        if breaker is None:
+            returned, breaks = await self._executed(tool, task, call)
+            if breaks:
+                self._breaker(tool).failed(Pass(0), self.clock(), str(returned.error))
+            return returned
+        given = breaker.ask(self.clock())
+        if isinstance(given, Refused):
+            problem = f"its circuit is open for {given.retry_in_s:.1f} s more, as it kept failing: {given.cause}"
+            return ToolReturn(call, error=problem, fatal=True, circuit_open=True)
+        broke: bool | None = None
+        try:
+            returned, broke = await self._executed(tool, task, call)
+            return returned
+        finally:
+            if broke is None:
+                breaker.abandoned(given)
+            elif broke:
+                breaker.failed(given, self.clock(), str(returned.error))
+            else:
+                breaker.succeeded(given, self.clock())
+
+    def _breaker(self, tool: Tool) -> Breaker:
+        return self._breakers.setdefault(tool.name, Breaker())
+
+    async def _executed(self, tool: Tool, task: Task, call: ToolUse) -> tuple[ToolReturn, bool]:
+        """What came of it, and whether the tool itself broke."""
+        try:
+            content, cached = await self._execute(tool, task, call)
+            return ToolReturn(call, content, cached=cached), False
+        except SourceError as error:
+            return ToolReturn(call, error=str(error), fatal=True), False
+        except ToolError as error:
+            return ToolReturn(call, error=str(error)), False
+        except Exception as error:
+            log.exception("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name)
+            return ToolReturn(call, error=f"{type(error).__name__}: {error}"), True
+
+    async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> tuple[JsonValue, bool]:
+        arguments = tool.arguments(call.arguments)
+        if self.cached is None:
+            return await self._run(tool, task, call, arguments), False
+        cached, loop = self.cached, asyncio.get_running_loop()
+        key = await loop.run_in_executor(self.threads, cached.key, tool, call.arguments, task.inputs, time.time())
+        found, result = await loop.run_in_executor(self.threads, cached.get, key)
+        if found:
+            return result, True
+        result = await self._run(tool, task, call, arguments)
+        await loop.run_in_executor(self.threads, cached.put, key, result)
+        return result, False
+
+    async def _run(self, tool: Tool, task: Task, call: ToolUse, arguments: dict[str, Any]) -> JsonValue:
+        leading = (self._context(task, tool, call),) if tool.takes_context else ()
+        if tool.blocking:
+            loop = asyncio.get_running_loop()
+            return cast(
+                JsonValue, await loop.run_in_executor(self.threads, lambda: tool.function(*leading, **arguments))
+            )
+        return cast(JsonValue, await cast(Any, tool.function(*leading, **arguments)))
+
+    def _context(self, task: Task, tool: Tool, call: ToolUse) -> ToolContext:
+        key = task.idempotency_key
+        if tool.effect is not Effect.READ:
+            key = call_key(key, call)
+        return ToolContext(task.id, task.inputs, key, self.shared)
+
+
+def call_key(task_key: str, call: ToolUse) -> str:
+    """The idempotency key of one logical call: of what it does, so that a resumed session says the same key."""
+    body = json.dumps([task_key, call.name, dict(call.arguments)], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()[:40]
