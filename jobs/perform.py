@@ -162,6 +162,8 @@ def carry_out(
         models=use.models(request.model.price_of),
         cache=use.cache(),
     )
+    if tree and not concluded:  # it never began: the report says so
+        concluded.append((job.last_run([], _bounds(settings, batch_id, ending.tally)), State()))
     summary = job.summarize(head, records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
 

@@ -58,6 +58,16 @@ def test_the_ceiling_holds_for_leads_too_and_the_page_says_what_was_skipped(mani
     assert "budget_skip" in (tmp_path / "run" / "report.md").read_text().partition("## Synthesis")[2].split("###")[0]
 
 
+def test_a_batch_of_which_nothing_was_answered_says_that_it_has_no_page(manifest: Path, tmp_path: Path) -> None:
+    """Leads are not asked about nothing, and the report does not leave out what was asked for."""
+    ended = audit(manifest, tmp_path / "run", "--budget-tokens", 1_000, "--on-exhausted", "skip")
+
+    synthesis = summary_of(tmp_path / "run")["synthesis"]
+    assert ended.status == 4
+    assert synthesis["by"] == "nobody"
+    assert "There is none" in (tmp_path / "run" / "report.md").read_text().partition("## Synthesis")[2]
+
+
 def test_without_the_option_rules_write_the_answer_as_ever(manifest: Path, tmp_path: Path) -> None:
     """No lead starts unless somebody asks for one."""
     audit(manifest, tmp_path / "run", "--synthesis", "rules")
