@@ -128,7 +128,8 @@ class LocalFiles:
             _sync_folder(target.parent)
 
     def settle(self, folder: str) -> None:
-        _sync_folder(self.path / folder)
+        if (self.path / folder).is_dir():
+            _sync_folder(self.path / folder)
 
     def move(self, name: str, to: str) -> None:
         (self.path / to).parent.mkdir(parents=True, exist_ok=True)

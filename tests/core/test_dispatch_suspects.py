@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.contracts import Reason
@@ -46,6 +46,7 @@ def carried_out(dispatch: Dispatch, poison: frozenset[str]) -> tuple[list[str], 
     return answered, failed, deaths
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.sets(st.integers(0, 59), max_size=3))
 def test_poison_ends_as_host_lost_and_all_others_are_answered(count: int, bad: set[int]) -> None:
     """However many tasks shared the host: three deaths a poisonous task, and no sibling is lost."""
