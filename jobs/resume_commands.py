@@ -18,6 +18,7 @@ from jobs.options import MICRO, option
 from jobs.perform import ExitStatus, print_summary
 from jobs.resume import Resumption
 from jobs.resume import resume as go_on
+from jobs.transcripts import transcript_of
 from orchestrator.resume import Again, failed, interrupted
 from orchestrator.store import RunDirectory
 from orchestrator.store_files import without_credentials
@@ -41,6 +42,7 @@ _OPTIONS = (
     option("--json", "as_json", is_flag=True, help="The summary on stdout."),
 )
 
+NO_TRANSCRIPT = "no conversation of it was kept: --transcripts all keeps each, failures those that failed"
 _SETTINGS = {
     "model": "model", "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
     "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "budget_tokens": "tokens_max",
@@ -114,7 +116,8 @@ def show(run_dir: str, task: str | None, as_json: bool) -> None:
     directory = RunDirectory.look(place(run_dir) or run_dir)
     if task is not None:
         rows = attempts_at(directory, task)
-        click.echo(printed(rows) if as_json else "\n\n".join(map(_shown, rows)))
+        told = "\n\n".join([*map(_shown, rows), transcript_of(directory, task) or NO_TRANSCRIPT])
+        click.echo(printed(rows) if as_json else told)
         return
     state = state_of(directory)
     click.echo(printed(state_as_json(state)) if as_json else "\n".join(page_of(state, failures_of(directory))))

@@ -70,5 +70,6 @@ class ModelUse:
         return {
             "model": found.model,
             "cost_microusd": found.one_model_microusd,
+            "same_tokens_microusd": found.cost_microusd,  # at the prices of the models that were used
             "saved_share": None if found.share is None else round(found.share, 4),
         }

@@ -46,7 +46,8 @@ def _head(summary: Summary) -> list[str]:
         f"- **Coverage.** {_coverage(summary['coverage'])}",
         f"- **Budget.** {_budget(summary['budget'])}",
         f"- **Spent by.** {_spent_by(summary['budget'])}",
-        f"- **Model.** {_model(summary['model'])}",
+        f"- **Model.** {_model(summary['model'])}{_tiers(summary['models'])}",
+        *_caches(summary["cache"]),
         f"- **Run.** {text(summary['run_id'])}: {text(summary['status'])}, {text(summary['mode'])}, "
         f"{summary['elapsed_s']:.1f} s",
     ]
@@ -94,6 +95,27 @@ def _model(model: str) -> str:
             "findings and severities come from stated rules (docs/scoring.md)."
         )
     return f"{text(model)}; the score and the ranking come from stated rules (docs/scoring.md)."
+
+
+def _tiers(models: Mapping[str, Any] | None) -> str:
+    """What one model for all would have cost, where that is known. The same tokens: another would have used others."""
+    one = models["one_model"] if models else None
+    if not one or one["saved_share"] is None:
+        return ""
+    return (
+        f" The tokens that were billed cost ${one['same_tokens_microusd'] / 1e6:,.4f}; at the prices of "
+        f"{text(one['model'])} for all they would have cost ${one['cost_microusd'] / 1e6:,.4f} "
+        f"({one['saved_share']:.0%} saved)."
+    )
+
+
+def _caches(cache: Mapping[str, Any] | None) -> list[str]:
+    if not cache or not (cache["replies"] or cache["results"]):
+        return []
+    return [
+        f"- **Cache.** {cache['replies']:,} replies and {cache['results']:,} tool results were known already: "
+        f"{cache['saved_tokens']:,} tokens saved."
+    ]
 
 
 def _ranking(services: Sequence[Mapping[str, Any]]) -> list[str]:

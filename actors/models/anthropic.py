@@ -189,7 +189,10 @@ class AnthropicModel:
         call.attempts += 1
         try:
             sent = await self._messages.send(
-                call.body, stream=call.stream, output_tokens_max=call.request.output_tokens_max
+                call.body,
+                stream=call.stream,
+                output_tokens_max=call.request.output_tokens_max,
+                traceparent=call.request.traceparent,
             )
         except asyncio.CancelledError:
             call.unseen_tokens += call.worst_tokens

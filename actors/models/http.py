@@ -20,6 +20,7 @@ from yarl import URL
 
 REPLY_BYTES_MAX = 32 * 1024 * 1024  # the longest replies are about 1 MB of text; more is no reply
 CONNECT_S = 10.0
+TRACEPARENT = "traceparent"  # the header of the W3C trace context
 KEEP_ALIVE_S = 15.0  # below what common servers and balancers keep, so that they rarely close a connection in use
 ENCODINGS = "gzip, deflate"  # what aiohttp always decodes
 
@@ -37,7 +38,7 @@ class Prepared:
 
     @classmethod
     def of(cls, request: httpx2.Request) -> Prepared:
-        own = ("content-length", "transfer-encoding")
+        own = ("content-length", "transfer-encoding", TRACEPARENT)
         kept = [(name, value) for name, value in request.headers.multi_items() if name.lower() not in own]
         return cls(URL(str(request.url), encoded=True), CIMultiDict(kept))
 
@@ -86,10 +87,14 @@ class LeanClient(httpx2.AsyncClient):
         content = await _whole(response, self._reply_bytes_max)
         return httpx2.Response(response.status, headers=headers, content=content, request=request)
 
-    async def post_as(self, prepared: Prepared, body: bytes) -> Answered:
+    async def post_as(self, prepared: Prepared, body: bytes, traceparent: str = "") -> Answered:
         """`body`, posted as the SDK posted the request that `prepared` was taken from."""
+        headers = prepared.headers
+        if traceparent:
+            headers = headers.copy()
+            headers[TRACEPARENT] = traceparent
         response = await self._opened().request(
-            "POST", prepared.url, headers=prepared.headers, data=body, allow_redirects=False, proxy=self._proxy
+            "POST", prepared.url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy
         )
         return Answered(response.status, response.headers, await _whole(response, self._reply_bytes_max))
 

@@ -10,12 +10,13 @@ from typing import Any, TypeAlias, cast
 
 import anthropic
 import httpx2
+from anthropic._types import RequestOptions
 
 from actors.contracts import Usage
 from actors.models import wire
 from actors.models.events import Assembly
 from actors.models.faults import fault_of, said
-from actors.models.http import Answered, LeanClient, Prepared
+from actors.models.http import TRACEPARENT, Answered, LeanClient, Prepared
 from actors.models.key import Key
 from actors.models.retry import Fault, status_fault
 
@@ -54,14 +55,14 @@ class Messages:
     async def aclose(self) -> None:
         await self._sdk.close()
 
-    async def send(self, body: bytes, *, stream: bool, output_tokens_max: int) -> Sent:
-        """One request. Never raises but when cancelled."""
+    async def send(self, body: bytes, *, stream: bool, output_tokens_max: int, traceparent: str = "") -> Sent:
+        """One request, with its trace context where there is one. Never raises but when cancelled."""
         progress = _Progress(Assembly())
         try:
             async with asyncio.timeout(self._timeout_s):
                 if stream:
-                    return await self._stream(body, progress)
-                return await self._whole(body, progress)
+                    return await self._stream(body, progress, traceparent)
+                return await self._whole(body, progress, traceparent)
         except Exception as error:
             fault = fault_of(error)
             if isinstance(error, anthropic.APIStatusError):
@@ -69,26 +70,32 @@ class Messages:
         known = _known_bill(fault, progress.assembly.seen_usage, output_tokens_max)
         return Sent(known, progress.headers, progress.first_chunk_s)
 
-    async def _whole(self, body: bytes, progress: _Progress) -> Sent:
-        answered = await self._post(body)
+    async def _whole(self, body: bytes, progress: _Progress, traceparent: str) -> Sent:
+        answered = await self._post(body, traceparent)
         progress.headers = answered.headers
         if answered.status >= 300:
             return Sent(status_fault(answered.status, said(answered), answered.headers), answered.headers)
         message = wire.json_object(self._key.scrub_bytes(answered.body))
         return Sent(wire.payload(message), answered.headers)
 
-    async def _post(self, body: bytes) -> Answered:
+    async def _post(self, body: bytes, traceparent: str) -> Answered:
         """The SDK builds and sends the first request; the later ones differ from it in nothing but the body."""
         if self._prepared is not None:
-            return await self._http.post_as(self._prepared, body)
-        response = await self._sdk.post(PATH, cast_to=httpx2.Response, content=body)
+            return await self._http.post_as(self._prepared, body, traceparent)
+        options = _options(traceparent)
+        response = await self._sdk.post(PATH, cast_to=httpx2.Response, content=body, options=options)
         self._prepared = Prepared.of(response.request)
         return Answered(response.status_code, response.headers, response.content)
 
-    async def _stream(self, body: bytes, progress: _Progress) -> Sent:
+    async def _stream(self, body: bytes, progress: _Progress, traceparent: str) -> Sent:
         started_s = self._clock()
         opened = await self._sdk.post(
-            PATH, cast_to=httpx2.Response, content=body, stream=True, stream_cls=anthropic.AsyncStream[Any]
+            PATH,
+            cast_to=httpx2.Response,
+            content=body,
+            options=_options(traceparent),
+            stream=True,
+            stream_cls=anthropic.AsyncStream[Any],
         )
         response = cast(httpx2.Response, opened)  # with this cast_to the SDK hands the open response out as it is
         progress.headers = response.headers
@@ -105,6 +112,10 @@ class Messages:
         finally:
             await response.aclose()
         raise wire.Malformed("the stream ended before its message")
+
+
+def _options(traceparent: str) -> RequestOptions:
+    return {"headers": {TRACEPARENT: traceparent}} if traceparent else {}
 
 
 @dataclass(slots=True)
