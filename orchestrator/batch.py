@@ -86,7 +86,7 @@ class Ending:
     interrupted: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # the signal module writes a handler out to compare it
 class _Signals:
     """SIGINT and SIGTERM end the batch in good order; a second one ends the process at once.
 

@@ -117,7 +117,7 @@ class Tally:
 FinishedRun: TypeAlias = Callable[[Run, State], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Driver:
     """One batch at work. `finished` is called with each run as it ends; `progress` now and then.
 
