@@ -17,6 +17,7 @@ from actors.contracts import Failure, Outcome, Reason, Task, Work
 from actors.runner import Runner
 from actors.tables import outcome_batch
 from actors.transcripts import transcript_batch
+from budget.errors import BudgetUnreachableError, JournalError
 
 log = logging.getLogger("muster.host")
 
@@ -105,6 +106,9 @@ class Host:
     async def _run(self, task: Task) -> None:
         try:
             outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
+        except (JournalError, BudgetUnreachableError) as error:
+            # Not the task's fault: it goes again when the run is resumed.
+            outcome = _lost(task, Reason.CANCELLED, f"the budget failed: {error}", self.runner.host)
         except Exception as error:
             # A bug of ours in one session must not take its siblings with it.
             log.exception("session broke run=%s task=%s", task.run_id, task.id)

@@ -42,7 +42,7 @@ class _Row:
     status: str
     spent_tokens: int
     cost_microusd: int | None
-    host: str
+    model: str
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Known:
         return len(self._rows)
 
     def _add(self, batch: pa.RecordBatch) -> None:
-        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd", "host")
+        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
         for row, (task_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
             before = self._rows.get(task_id)
             if before is None or before.attempt < rest[0]:
@@ -98,9 +98,12 @@ class Known:
             yield found.status, found.spent_tokens, found.cost_microusd
 
     def spent(self, task_id: str, attempt: int) -> Amount | None:
-        """What this very attempt came to, when its outcome is here and a host gave it: the driver cannot know."""
+        """What this very attempt came to, when its outcome is here and its session accounted for it.
+
+        Outcomes that the driver or a broken session recorded name no model: nobody knows what those had spent.
+        """
         found = self._rows.get(task_id)
-        if found is None or found.attempt != attempt or not found.host:
+        if found is None or found.attempt != attempt or not found.model:
             return None
         return Amount(found.spent_tokens, found.cost_microusd)
 
