@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,13 +11,22 @@ from actors.tools.base import SourceError
 
 
 def inside(base: str, path: str) -> Path:
-    """`path` under `base`, resolved through links. Raises SourceError when it leaves the folder or is missing."""
+    """`path` under `base`, resolved through links: a file or a folder.
+
+    Raises SourceError when it leaves the folder, is missing, or is something that could keep a reader waiting for ever.
+    """
     root = _resolved(base)
-    found = (root / path).resolve()
+    found = Path(os.path.realpath(root / path))  # takes links in a circle as they are: `stat` names them
     if not found.is_relative_to(root):
         raise SourceError(f"{path!r} leaves the manifest's folder {str(root)!r}; only what lies below it is read")
-    if not found.exists():
-        raise SourceError(f"{path!r} does not exist below {str(root)!r}")
+    try:
+        mode = found.stat().st_mode
+    except FileNotFoundError:
+        raise SourceError(f"{path!r} does not exist below {str(root)!r}") from None
+    except OSError as error:
+        raise SourceError(f"{path[:200]!r} cannot be read: {error.strerror}") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise SourceError(f"{path!r} is a pipe, a socket or a device; only files and folders are read")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,6 +182,16 @@ def test_a_task_without_the_source_is_refused() -> None:
     """The planner asks nobody about a source that a service lacks; should it happen, it is said."""
     with pytest.raises(SourceError, match="no incident source"):
         call(ToolContext("task", {}, "key", Shared()), "summarize_incidents")
+
+
+def test_a_path_that_nothing_can_be_read_from_is_refused_at_once(tmp_path: Path) -> None:
+    """A pipe would be waited for without end; a link to itself and an endless name are told as what they are."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "circle.jsonl").symlink_to("circle.jsonl")
+
+    for path, said in (("pipe.jsonl", "is a pipe"), ("circle.jsonl", "symbolic links"), ("x" * 300, "too long")):
+        with pytest.raises(SourceError, match=said):
+            call(context(tmp_path, path, "jsonl"), "summarize_incidents")
 
 
 def test_records_can_be_listed_and_read(tmp_path: Path) -> None:
