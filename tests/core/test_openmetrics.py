@@ -80,6 +80,12 @@ def test_a_broken_file_is_refused_with_its_line(text: bytes, said: str):
         parse_exposition(text, "x.om")
 
 
+def test_an_endless_line_is_refused_without_an_endless_search():
+    """A host's other sessions wait while a line is parsed: its cost grows with its length and not with the square."""
+    with pytest.raises(SourceError, match=r"line 1: .* is no sample"):
+        parse_exposition(b"a{" + b"x" * 2_000_000 + b"} 1 1700000000\n# EOF\n", "x.om")
+
+
 @pytest.mark.parametrize(
     ("selector", "picked"),
     [

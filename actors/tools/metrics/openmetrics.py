@@ -19,7 +19,7 @@ from actors.tools.metrics.series import Family, Series, cleaned
 FILE_BYTES_MAX = 512 * 1024 * 1024  # unpacked; a week of 1,000 series at a sample a minute has about 800 MB
 SECONDS_MAX = 1e11  # the year 5138; a larger time counts milliseconds
 _KEY = re.compile(rb"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*+)="((?:[^"\\]|\\.)*+)"\s*(?:,|$)')
 _UNESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 
 
@@ -127,8 +127,15 @@ def _is_key(key: bytes) -> bool:
     whole = _KEY.fullmatch(key)
     if whole is None:
         return False
-    body = (whole.group(2) or b"").decode("utf-8", "replace")
-    return _LABEL.sub("", body).strip() == ""
+    return _are_labels((whole.group(2) or b"").decode("utf-8", "replace"))
+
+
+def _are_labels(body: str) -> bool:
+    """Whether a text is labels from end to end. Each character is looked at once, however long the line is."""
+    at = 0
+    while label := _LABEL.match(body, at):
+        at = label.end()
+    return not body[at:].strip()
 
 
 def _parsed_key(key: bytes) -> tuple[str, dict[str, str]]:
