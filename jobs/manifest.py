@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,9 +29,11 @@ def load_manifest(path: str | Path, *, now_s: float) -> Catalog:
 
 def _text(file: Path) -> str:
     try:
-        size = file.stat().st_size
-        if size > BYTES_MAX:
-            raise ManifestError(f"{file}: is {size} bytes, at most {BYTES_MAX} are read: split the manifest")
+        found = file.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise ManifestError(f"{file}: is a pipe, a socket or a device: save the manifest as a file")
+        if found.st_size > BYTES_MAX:
+            raise ManifestError(f"{file}: is {found.st_size} bytes, at most {BYTES_MAX} are read: split the manifest")
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def test_a_missing_manifest_or_a_folder_is_the_callers_mistake(tmp_path: Path) -
     """No traceback: the path, and what the system said."""
     for path in (tmp_path, tmp_path / "nothing.yaml"):
         with pytest.raises(ManifestError, match="cannot be read"):
+            load_manifest(path, now_s=NOW_S)
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
+    """Neither a pipe that nobody writes to nor a device without end is opened."""
+    os.mkfifo(tmp_path / "services.yaml")
+
+    for path in (tmp_path / "services.yaml", Path("/dev/zero")):
+        with pytest.raises(ManifestError, match="save the manifest as a file"):
             load_manifest(path, now_s=NOW_S)
 
 
