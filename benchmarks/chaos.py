@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -76,7 +76,7 @@ class _Client:
 
 def child(source: Path, run_dir: Path, meter: Path) -> int:
     """The process under test: an audit from its beginning, or from where it was."""
-    from budget import price_of
+    from jobs.models import choose_model
     from jobs.perform import Request, perform
     from jobs.registry import JOBS
     from jobs.resume import Resumption, resume
@@ -85,6 +85,7 @@ def child(source: Path, run_dir: Path, meter: Path) -> int:
     model = Metered(str(meter))
     if (run_dir / "manifest.json").exists():
         return int(resume(Resumption(run_dir=run_dir, model=model)).status)
+    offline = choose_model("offline", base_url="", key_file="", prices=None, priced=False)
     settings = Settings(mode="embedded", sessions_max=8, deadline_s=20.0, grace_s=5.0)
     request = Request(
         job=JOBS["audit"],
@@ -92,8 +93,7 @@ def child(source: Path, run_dir: Path, meter: Path) -> int:
         question="",
         run_dir=run_dir,
         settings=settings,
-        model=model,
-        price=price_of("offline"),
+        model=replace(offline, factory=model),
         alerted=lambda _: None,
     )
     return int(perform(request).status)
