@@ -16,9 +16,7 @@ from actors.tables import outcome_batch
 from orchestrator.store import RunDirectory
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
-QUESTIONS = {
-    heading: body for heading, body in re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
-}
+QUESTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 BLOCK = re.compile(r"^\*\*(.+?)\*\*\n\n```(sql|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ENGINES = ["DuckDB", "Polars", "pandas", "Ray Data"]
 AGENTS = ("code", "incidents", "metrics")
