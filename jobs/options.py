@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,8 @@ def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Sett
     if options["local"] and options["address"]:
         raise SettingsError(f"--local and --address {options['address']!r} exclude each other: choose one")
     dollars = options["budget_dollars"]
+    if dollars is not None and not math.isfinite(dollars):
+        raise SettingsError(f"--budget-dollars is {dollars} and must be a number: leave it out for no ceiling")
     # Ray sets this for what `ray job submit` runs: such a batch belongs on that cluster.
     address = options["address"] or ("" if options["local"] else os.environ.get("RAY_ADDRESS", ""))
     mode = "local" if options["local"] else "cluster" if address else "embedded"

@@ -164,6 +164,7 @@ def test_a_ceiling_that_runs_out_skips_the_rest_and_names_it(estate: Path, tmp_p
         (["--min-fraction", "1.5"], "min_fraction is 1.5"),
         (["--local", "--address", "127.0.0.1:1"], "exclude each other"),
         (["--budget-dollars", "1", "--model", "nobody-1"], "nobody-1"),
+        (["--budget-dollars", "nan"], "--budget-dollars is nan"),
         (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
         (["--key-file", "/nowhere.key"], "/nowhere.key"),
     ],
