@@ -44,8 +44,11 @@ class Batch:
     grants: frozenset[str] = frozenset()
 
     def host_specs(self, specialists: Sequence[Specialist]) -> list[HostSpec]:
-        """One spec for each host, with the sessions that the settings allow dealt out among them."""
-        hosts = [s for s in specialists for _ in range(self.settings.hosts_per_agent)]
+        """One spec for each host, with the sessions that the settings allow dealt out among them.
+
+        Every specialist's first host comes before anybody's second: where there is no room for all, each has one.
+        """
+        hosts = [s for _ in range(self.settings.hosts_per_agent) for s in specialists]
         rules = Rules(
             batch=self.id,
             on_exhausted=self.settings.on_exhausted,

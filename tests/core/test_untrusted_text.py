@@ -124,7 +124,7 @@ def test_a_name_cannot_forge_the_wrappers_own_mark(hostile):
 
 
 def test_what_the_model_is_talked_into_is_refused_by_the_machine():
-    """A forged call with its own id and name goes to the tools, which know their list; repeated, it ends the session."""
+    """A forged call goes to the tools, which know their list; repeated, it ends the session."""
     session, _ = session_on(turns_max=50)
     told: object = None
     for n in range(10):

@@ -94,7 +94,7 @@ def test_a_session_with_a_success_now_and_then_is_left_alone():
             raise ToolError(f"429 for {what}")
         return "a figure"
 
-    def script(request: ModelRequest) -> ModelReply:
+    def script(_: ModelRequest) -> ModelReply:
         if tries[0] >= 15:
             return says('{"text": "done"}', usage=Usage(200, 20))
         return calls("fetch", usage=Usage(300, 20), id=f"c{tries[0]}", what=f"attempt {tries[0]}")

@@ -1,0 +1,140 @@
+"""Planted keys: in the environment, in a key file, in a URL, in what a provider echoes. Then all of it is searched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from jobs.sample import write_estate
+from support.audits import muster
+from support.collector import collecting
+from support.messages_echo import ENVIRONMENT_KEY, FILE_KEY
+from support.messages_server import Serving, serving
+
+URL_SECRET = "canary-url-password-55556666"
+CANARIES = (ENVIRONMENT_KEY, FILE_KEY, URL_SECRET)
+PREFIX = "reliability-audit/"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Serving]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    write_estate(tmp_path / "estate", services=4, seed=3)
+    return tmp_path / "estate" / "catalog-info.yaml"
+
+
+def texts_of(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file of a run as bytes; tables also as what is in them, since they are compressed."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path, path.read_bytes()
+        if path.suffix == ".parquet":
+            yield path, str(pq.read_table(path).to_pylist()).encode()
+        if path.suffix == ".arrow":
+            with pa.ipc.open_stream(path.read_bytes()) as stream:
+                yield path, str(stream.read_all().to_pylist()).encode()
+
+
+def processes(marker: str) -> list[str]:
+    """What the process list shows of those whose arguments have `marker` in them."""
+    shown = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in shown.splitlines() if marker in line]
+
+
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_a_key_is_in_nothing_that_a_run_leaves_says_or_shows(manifest, provider, tmp_path, source):
+    """Run directory, transcripts of all, debug log, spans and metrics, process list: searched byte by byte.
+
+    The provider quotes the key in its texts, in arguments that tools refuse by name, and in its answers.
+    """
+    key = ENVIRONMENT_KEY if source == "environment" else FILE_KEY
+    faults = [{"kind": "server_error", "share": 0.1}, {"kind": "refusal", "share": 0.05}]
+    provider.play({"answer": "support.messages_echo:answer", "faults": faults, "latency_ms": 20})
+    key_file = tmp_path / "key"
+    key_file.write_text(FILE_KEY)
+    key_file.chmod(0o600)
+    run_dir = tmp_path / "run"
+    options = ["--model", "claude-sonnet-5-5", "--base-url", provider.url, "--run-dir", str(run_dir), "--local",
+               "--transcripts", "all", *(["--key-file", str(key_file)] if source == "file" else [])]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
+    if source == "environment":
+        environment["ANTHROPIC_API_KEY"] = key
+    with collecting() as collector:
+        command = [sys.executable, "-m", "jobs", "--log-level", "debug", "audit", str(manifest), *options]
+        log = tmp_path / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, env={**environment, **collector.environment})
+            listed: list[str] = []
+            while process.poll() is None:
+                listed += processes(str(run_dir))
+                time.sleep(0.2)
+        sent = b"".join(collector.bodies)
+
+    assert process.returncode in (0, 3, 4)
+    assert listed
+    assert not any(key in line for line in listed)
+    assert key.encode() not in log.read_bytes()
+    assert collector.spans
+    assert key.encode() not in sent
+    searched = list(texts_of(run_dir))
+    assert {path.parent.name for path, _ in searched} >= {"outcomes", "tasks", "transcripts", "ledger"}
+    assert [path.name for path, text in searched if key.encode() in text] == []
+
+
+def test_a_password_in_a_prometheus_address_is_refused_and_not_repeated(manifest, tmp_path):
+    """The manifest's reader says what is wrong without saying the secret."""
+    entities = [entity for entity in yaml.safe_load_all(manifest.read_text()) if entity]
+    notes = entities[0]["metadata"]["annotations"]
+    notes[f"{PREFIX}prometheus-url"] = f"http://admin:{URL_SECRET}@127.0.0.1:9"
+    notes[f"{PREFIX}prometheus-selector"] = '{service="x"}'
+    notes.pop(f"{PREFIX}metrics-file", None)
+    manifest.write_text(yaml.safe_dump_all(entities))
+
+    ended = muster("audit", manifest, "--local", "--run-dir", tmp_path / "run")
+
+    assert ended.status == 2
+    assert "prometheus-url" in ended.stderr
+    assert URL_SECRET not in ended.stderr + ended.stdout
+    assert not (tmp_path / "run").exists() or not [
+        p for p, text in texts_of(tmp_path / "run") if URL_SECRET.encode() in text
+    ]
+
+
+def test_a_password_in_the_models_address_is_refused_and_not_repeated(manifest, tmp_path):
+    """Keys belong into the environment or a file of mode 600."""
+    ended = muster(
+        "audit", manifest, "--local", "--run-dir", tmp_path / "run", "--base-url", f"http://u:{URL_SECRET}@127.0.0.1:9",
+        ANTHROPIC_API_KEY=ENVIRONMENT_KEY,
+    )  # fmt: skip
+
+    assert ended.status == 2
+    assert "credentials" in ended.stderr
+    assert not any(canary in ended.stderr for canary in CANARIES)
+
+
+def test_with_content_off_the_log_has_no_input_and_no_output(manifest, provider, tmp_path):
+    """Who, how long and how much: yes. What was asked and answered: no."""
+    provider.play({"answer": "support.messages_audit:answer"})
+    ended = muster(
+        "--log-level", "info", "audit", manifest, "--model", "claude-sonnet-5-5", "--base-url", provider.url,
+        "--run-dir", tmp_path / "run", "--local", "--log-content", "off", ANTHROPIC_API_KEY=ENVIRONMENT_KEY,
+    )  # fmt: skip
+    lines = [line for line in ended.stderr.splitlines() if "muster.subagent" in line]
+
+    assert lines
+    assert all('"task"' in line and '"tokens"' in line for line in lines)
+    assert not any('"input"' in line or '"output"' in line or "looked_at" in line for line in lines)
