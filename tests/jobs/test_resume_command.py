@@ -114,10 +114,10 @@ def test_a_signal_leaves_a_report_and_a_run_that_goes_on(
 
 def test_two_processes_cannot_work_on_one_run_and_a_third_may_look(estate: Path, tmp_path: Path) -> None:
     """The second is told; who looks sees a running run."""
-    process = begun(estate, tmp_path / "run")
+    process = begun(estate, tmp_path / "run", segments=1)
+    process.send_signal(signal.SIGSTOP)
 
     second = muster("resume", tmp_path / "run")
-    process.send_signal(signal.SIGSTOP)
     state = json.loads(muster("show", tmp_path / "run", "--json").stdout)
     process.kill()
     process.communicate()
