@@ -83,6 +83,7 @@ class RunDirectory:
         try:
             directory._acquire()
             directory.files.prepare(FOLDERS)
+            directory.files.settle("")
             for kind in directory._segments:
                 directory.files.settle(kind)
                 directory._segments[kind] = directory._set_aside(kind)

@@ -62,7 +62,7 @@ class VirtualDisk:
 
     def settle(self, folder: str) -> None:
         for name in self.names(folder):
-            file = self._files[f"{folder}/{name}"]
+            file = self._files[f"{folder}/{name}" if folder else name]
             file.safe = file.safe or file.synced
 
     def move(self, name: str, to: str) -> None:
