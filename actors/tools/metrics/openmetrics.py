@@ -7,6 +7,7 @@ import lzma
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
 
@@ -80,7 +81,7 @@ def _scan(text: bytes, name: str) -> tuple[dict[bytes, list[bytes]], dict[str, F
     found: dict[bytes, list[bytes]] = {}
     families: dict[str, Family] = {}
     ended = False
-    for number, line in enumerate(text.split(b"\n"), 1):
+    for number, line in enumerate(BytesIO(text), 1):  # line by line: a list of them all may be larger than the file
         key, _, pair = line.rpartition(b"} ")
         if key in found:
             found[key].append(pair)
@@ -90,7 +91,7 @@ def _scan(text: bytes, name: str) -> tuple[dict[bytes, list[bytes]], dict[str, F
             if line[:1] == b"#":
                 ended = _note(line, families)
             else:
-                key, pair = _sample(line, name, number)
+                key, pair = _sample(line.removesuffix(b"\n"), name, number)
                 found.setdefault(key, []).append(pair)
     if not ended:
         lines = text.rstrip().count(b"\n") + 1
@@ -162,7 +163,7 @@ def _is_number(text: bytes) -> bool:
 
 def _bad_pair(text: bytes, key: bytes, name: str) -> SourceError:
     """The first line of a series that is not a value and a time: looked for only when there is one."""
-    for number, line in enumerate(text.split(b"\n"), 1):
+    for number, line in enumerate(BytesIO(text), 1):
         start, _, pair = line.rpartition(b"} ")
         if start == key and not (len(pair.split()) == 2 and all(map(_is_number, pair.split()))):
             return SourceError(f"{name} line {number}: {_shown(line)} is not a value and a time in seconds")
