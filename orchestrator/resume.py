@@ -185,7 +185,7 @@ class RunAccounts:
     async def open(self, account: str, limit: Limit) -> None:
         for parent in [self.batch, *self._parents]:
             try:
-                await self.budget.open(account, parent=parent, limit=limit)
+                await self.budget.open(account, parent=parent, limit=limit, alert_percents=())
                 break
             except AccountConflictError:
                 continue
@@ -209,7 +209,7 @@ class RunAccounts:
             if parent not in self._parents:
                 self._parents.append(parent)
             try:
-                await self.budget.open(account, parent=parent, limit=limit)
+                await self.budget.open(account, parent=parent, limit=limit, alert_percents=())
                 return
             except AccountConflictError:
                 try:
