@@ -15,7 +15,7 @@ from actors.models.cache import CachedModel
 from actors.models.key import KEY_VARIABLE
 from actors.models.offline import OFFLINE, OfflineModel
 from actors.models.store import Store
-from actors.models.tiers import DEFAULTS, TIERS, Choice, TierMap
+from actors.models.tiers import DEFAULTS, EFFORTS, TIERS, Choice, TierMap
 from actors.specialists.base import Specialist
 from budget import Price, load_prices
 from budget.errors import SettingsError
@@ -23,8 +23,6 @@ from budget.prices import PriceList
 
 if TYPE_CHECKING:
     from actors.models.anthropic import AnthropicConfig
-
-ATTEMPT_S = 120.0  # one attempt at a call that is not streamed; the session's own deadline is shorter, as a rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +74,7 @@ def choose_model(
     if tier_map.of("work").model != OFFLINE:
         from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
 
-        config = AnthropicConfig.of_environment(
-            environment, base_url=base_url, key_file=key_file or None, timeout_s=ATTEMPT_S
-        )
+        config = AnthropicConfig.of_environment(environment, base_url=base_url, key_file=key_file or None)
         config.client(environment)  # a missing key is the caller's mistake now, not each host's later
         factory = partial(_anthropic, config, cache)
     told = _told(tier_map)
@@ -93,10 +89,15 @@ def _tier_map(asked: str, tiers: str, *, has_key: bool) -> TierMap:
         return TierMap(dict.fromkeys(TIERS, Choice(OFFLINE)))
     if tiers and "=" not in tiers:
         raise SettingsError(f"--tier {tiers!r} names no tier: say TIER=MODEL[:EFFORT], or use --model")
-    base = TierMap.parsed(asked).choices if asked else DEFAULTS
+    base = dict.fromkeys(TIERS, _one(asked)) if asked else DEFAULTS
     named = {pair.partition("=")[0].strip() for pair in tiers.split(",")}
     over = TierMap.parsed(tiers).choices if tiers else {}
     return TierMap({tier: over[tier] if tier in named else base[tier] for tier in TIERS})
+
+
+def _one(asked: str) -> Choice:
+    """A model's name, with an effort behind it or none. Some names have colons of their own."""
+    return next((Choice(asked.removesuffix(f":{e}"), e) for e in EFFORTS if asked.endswith(f":{e}")), Choice(asked))
 
 
 def _told(tier_map: TierMap) -> str:

@@ -1,0 +1,85 @@
+"""Which model each specialist works with: by name, by tier, from what is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.specialists.registry import CODE, LEAD
+from budget.errors import PriceError, SettingsError
+from jobs.models import ModelChoice, choose_model
+
+KEY = {"ANTHROPIC_API_KEY": "sk-for-tests-12345678"}
+
+
+def chosen(model: str = "", tiers: str = "", *, priced: bool = False, key: bool = True) -> ModelChoice:
+    return choose_model(
+        model, base_url="", key_file="", prices=None, priced=priced, tiers=tiers, environment=KEY if key else {}
+    )
+
+
+def assigned(choice: ModelChoice) -> list[tuple[str, str | None]]:
+    """Model and effort of a worker and of the lead."""
+    return [(one.model, one.effort) for one in map(choice.assigned, (CODE, LEAD))]
+
+
+@pytest.mark.parametrize(
+    ("model", "tiers", "expected"),
+    [
+        ("", "", [("claude-sonnet-5-5", None), ("claude-opus-5-5", None)]),
+        ("m", "", [("m", None), ("m", None)]),
+        ("m:high", "", [("m", "high"), ("m", "high")]),
+        ("llama3:8b", "", [("llama3:8b", None), ("llama3:8b", None)]),
+        ("m", "lead=n:max", [("m", None), ("n", "max")]),
+        ("", "work=n", [("n", None), ("claude-opus-5-5", None)]),
+    ],
+)
+def test_with_a_key_models_come_from_the_option_the_tiers_and_the_defaults(model, tiers, expected):
+    """What is not named comes from --model, or else from the defaults."""
+    choice = chosen(model, tiers)
+
+    assert assigned(choice) == expected
+    assert choice.name == expected[0][0]
+
+
+@pytest.mark.parametrize(("model", "tiers"), [("", ""), ("m:high", ""), ("m", "lead=n:max"), ("", "work=n")])
+def test_what_the_run_directory_keeps_gives_the_same_models_again(model, tiers):
+    """A resumed run works with what it was begun with."""
+    first = chosen(model, tiers)
+    again = chosen(first.name, first.tiers)
+
+    assert assigned(again) == assigned(first)
+    assert (again.name, again.tiers) == (first.name, first.tiers)
+
+
+def test_without_a_key_everything_is_offline():
+    """And says so by its name."""
+    choice = chosen(key=False)
+
+    assert assigned(choice) == [("offline", None), ("offline", None)]
+    assert (choice.name, choice.tiers) == ("offline", "")
+
+
+def test_each_specialist_has_the_price_of_its_own_model():
+    """A dollar ceiling knows what each call may cost."""
+    choice = chosen("", "work=claude-haiku-4-5")
+    worker, lead = choice.assigned(CODE), choice.assigned(LEAD)
+
+    assert worker.price is not None
+    assert lead.price is not None
+    assert lead.price.worst_case(1_000) > worker.price.worst_case(1_000)
+
+
+@pytest.mark.parametrize(
+    ("model", "tiers", "error"),
+    [
+        ("m", "", PriceError),
+        ("claude-sonnet-5-5", "lead=m", PriceError),
+        ("offline", "work=m", SettingsError),
+        ("m", "n", SettingsError),
+        ("m", "work=n:enormous", SettingsError),
+    ],
+)
+def test_a_model_without_a_price_or_a_tier_that_there_is_not_is_refused(model, tiers, error):
+    """Before anything is spent."""
+    with pytest.raises(error):
+        chosen(model, tiers, priced=True)
