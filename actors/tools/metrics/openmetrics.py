@@ -18,6 +18,7 @@ from actors.tools.metrics.selectors import Matcher, parse_selector
 from actors.tools.metrics.series import Family, Series, cleaned
 
 FILE_BYTES_MAX = 512 * 1024 * 1024  # unpacked; a week of 1,000 series at a sample a minute has about 800 MB
+LINES_MAX = 20_000_000  # a week of 1,000 series at a sample a minute has 10 million
 SECONDS_MAX = 1e11  # the year 5138; a larger time counts milliseconds
 _KEY = re.compile(rb"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*+)="((?:[^"\\]|\\.)*+)"\s*(?:,|$)')
@@ -182,6 +183,8 @@ def _unpacked(file: Path) -> bytes:
         raise SourceError(f"{file.name} cannot be read: {error}") from None
     if len(text) > FILE_BYTES_MAX:
         raise SourceError(f"{file.name} is larger than {FILE_BYTES_MAX} bytes; give a shorter or coarser extract")
+    if text.count(b"\n") > LINES_MAX:
+        raise SourceError(f"{file.name} has more than {LINES_MAX} lines; give a shorter or coarser extract")
     return text
 
 
