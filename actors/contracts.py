@@ -13,6 +13,9 @@ from budget.errors import TaskError
 JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
 
 
+FOR_TOOLS = "_"  # inputs whose names begin so are for a task's tools; no model is shown them
+
+
 class Reason(StrEnum):
     """Why a task came to nothing. Closed: a new reason is a change of the tables and of the docs."""
 

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from actors.contracts import JsonValue, Task
+from actors.contracts import FOR_TOOLS, JsonValue, Task
 
 if TYPE_CHECKING:
     from actors.specialists.base import Specialist
@@ -40,10 +40,16 @@ def system_prompt(specialist: Specialist) -> str:
 
 
 def opening(task: Task) -> str:
-    """The first message: the objective, and the task's inputs as data."""
+    """The first message: the objective, and the task's inputs as data, but for those that are for its tools alone."""
     if not task.inputs:
         return task.objective
-    return f"{task.objective}\n\n{data('task', cast(JsonValue, task.inputs))}"
+    return f"{task.objective}\n\n{data('task', _shown(cast(JsonValue, task.inputs)))}"
+
+
+def _shown(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {name: _shown(item) for name, item in value.items() if not name.startswith(FOR_TOOLS)}
+    return value
 
 
 def data(origin: str, value: JsonValue) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, cast
 
-from actors.contracts import JsonValue
+from actors.contracts import FOR_TOOLS, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,12 @@ class Source:
         if raw is None:
             return None
         known = {f.name for f in fields(cls)}
-        values = {name: _frozen(value) for name, value in cast(dict[str, Any], raw).items() if name in known}
-        return cls(**values)
+        named = {name.removeprefix(FOR_TOOLS): value for name, value in cast(dict[str, Any], raw).items()}
+        return cls(**{name: _frozen(value) for name, value in named.items() if name in known})
 
     def as_json(self) -> dict[str, JsonValue]:
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Plain JSON. Where the manifest lies is for tools alone: no model needs a path of this machine."""
+        return {FOR_TOOLS + name if name == "base" else name: _plain(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)

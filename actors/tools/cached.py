@@ -63,7 +63,7 @@ def sources_state(inputs: Mapping[str, JsonValue], now_s: float) -> JsonValue:
     for source in _sources(dict(inputs)):
         if source.get("url") and not settled:
             return None
-        base = source.get("base")
+        base = source.get("_base")
         paths = [source.get("path"), source.get("file"), *cast(list[JsonValue], source.get("folders") or [])]
         for path in paths:
             if isinstance(base, str) and isinstance(path, str) and path:

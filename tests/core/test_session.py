@@ -291,3 +291,14 @@ def test_no_content_of_a_tool_can_close_its_wrapper_or_forge_another(sessions: l
 
 def _text(message: Message) -> str:
     return "".join(block.text for block in message.blocks if isinstance(block, Text))
+
+
+def test_what_is_for_tools_alone_is_not_shown_to_the_model(sessions: list[Session]) -> None:
+    """Where a source lies on this machine is no model's affair; what the task is about is."""
+    _, first = begun(sessions, inputs={"git": {"_base": "/srv/estate", "path": "git/shop.git"}, "_secret": 1})
+
+    assert isinstance(first, CallModel)
+    shown = _text(first.request.messages[0])
+    assert "git/shop.git" in shown
+    assert "/srv/estate" not in shown
+    assert "_secret" not in shown

@@ -166,7 +166,7 @@ def restart(at: str) -> str:
 
 
 def inputs(base: Path, **more: Any) -> dict[str, Any]:
-    return {"runbooks": {"base": str(base), "folders": ["pages"]}, **more}
+    return {"runbooks": {"_base": str(base), "folders": ["pages"]}, **more}
 
 
 def test_a_tool_result_is_kept_until_its_source_changes(tmp_path):
@@ -189,7 +189,7 @@ def test_a_tool_result_is_kept_until_its_source_changes(tmp_path):
 def test_only_reading_of_settled_sources_is_kept(tmp_path):
     """What acts is never replayed from a cache; a server's present is not its past."""
     cache = CachedTools(Store(tmp_path / "cache"), CacheCount())
-    live = {"metrics": {"base": "", "url": "http://127.0.0.1:9"}, "window": {"as_of_s": 1_000.0, "length_s": 10.0}}
+    live = {"metrics": {"_base": "", "url": "http://127.0.0.1:9"}, "window": {"as_of_s": 1_000.0, "length_s": 10.0}}
 
     assert cache.key(restart, {"at": "x"}, inputs(tmp_path), 0.0) == ""
     assert cache.key(read_file, {"at": "x"}, live, 1_010.0) == ""
