@@ -246,13 +246,16 @@ class Session:
         return CallTools(calls)
 
     def _on_tools(self, returns: Sequence[ToolReturn]) -> Instruction:
+        fruitless = True
         for returned in returns:
+            if returned.error is None:
+                fruitless = False
             self._keep(returned.call.name, returned.error if returned.content is None else returned.content)
         fatal = next((returned for returned in returns if returned.fatal), None)
         if fatal is not None:
             reason = Reason.CIRCUIT_OPEN if fatal.circuit_open else Reason.TOOL_ERROR
             return Ended(reason, f"{fatal.call.name}: {fatal.error}")
-        self._fruitless = self._fruitless + 1 if all(one.error is not None for one in returns) else 0
+        self._fruitless = self._fruitless + 1 if fruitless else 0
         if self._fruitless >= FRUITLESS_MAX:
             last = returns[-1]
             return Ended(

@@ -65,6 +65,9 @@ class Toolbox:
     cached: CachedTools | None = None
     clock: Callable[[], float] = time.monotonic
     _known: dict[tuple[str, str, str], Known] = field(default_factory=dict)
+    _older: dict[tuple[str, str, str], Known] = field(
+        default_factory=dict
+    )  # forgotten all at once, when _known is full
     _breakers: dict[str, Breaker] = field(default_factory=dict)  # of tools that have broken at least once
 
     async def call(self, task: Task, call: ToolUse) -> ToolReturn:
@@ -84,21 +87,35 @@ class Toolbox:
     async def _once(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         """Equal calls on equal inputs, within a run, are made once; what came of them is told to all."""
         given = call.arguments
-        key = (task.run_id, call.name, str(sorted(given.items())) if given else "")
-        known = self._known.get(key)
+        key = (task.run_id, call.name, str(given) if len(given) < 2 else str(sorted(given.items())))
+        known = self._known.get(key) or self._older.get(key)
         if known is not None and known.inputs == task.inputs:
             told = await known.wait()
             return await self._guarded(tool, task, call) if told is None else told._replace(call=call, cached=True)
         known = self._known[key] = Known(task.inputs)
         if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+            self._older, self._known = self._known, {}
         returned = None
         try:
-            returned = await self._guarded(tool, task, call)
+            if self._breakers or self.cached is not None:
+                returned = await self._guarded(tool, task, call)
+            else:  # the common case, a few calls shorter
+                returned = await self._plainly(tool, task, call)
         finally:
             known.settle(returned)
-            if (returned is None or returned.error is not None) and self._known.get(key) is known:
-                del self._known[key]  # an error may be gone the next time
+            if returned is None or returned.error is not None:  # it may be gone the next time
+                for where in (self._known, self._older):
+                    if where.get(key) is known:
+                        del where[key]
+        return returned
+
+    async def _plainly(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
+        try:
+            return ToolReturn(call, await self._run(tool, task, call, tool.arguments(call.arguments)))
+        except Exception as error:
+            returned, broke = self._failed(task, call, error)
+        if broke:
+            self._breaker(tool).failed(Pass(0), self.clock(), str(returned.error))
         return returned
 
     async def _guarded(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
@@ -132,13 +149,14 @@ class Toolbox:
         try:
             content, cached = await self._execute(tool, task, call)
             return ToolReturn(call, content, cached=cached), False
-        except SourceError as error:
-            return ToolReturn(call, error=str(error), fatal=True), False
-        except ToolError as error:
-            return ToolReturn(call, error=str(error)), False
         except Exception as error:
-            log.exception("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name)
-            return ToolReturn(call, error=f"{type(error).__name__}: {error}"), True
+            return self._failed(task, call, error)
+
+    def _failed(self, task: Task, call: ToolUse, error: Exception) -> tuple[ToolReturn, bool]:
+        if isinstance(error, ToolError):
+            return ToolReturn(call, error=str(error), fatal=isinstance(error, SourceError)), False
+        log.error("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name, exc_info=error)
+        return ToolReturn(call, error=f"{type(error).__name__}: {error}"), True
 
     async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> tuple[JsonValue, bool]:
         arguments = tool.arguments(call.arguments)
