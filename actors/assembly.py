@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -20,12 +20,11 @@ from actors.runner import Rules, Runner
 from actors.schema import output_schema, validated
 from actors.session import Answer, Check, Role
 from actors.specialists.base import Specialist
+from actors.threads import Threads
 from actors.toolbox import Toolbox
 from actors.tools.cached import CachedTools
 from actors.tools.shared import Shared
 from budget import Budget, Price
-
-BLOCKING_TOOLS_MAX = 16  # threads of a host, for tools that block
 
 # Made anew in each host's process: a client holds sockets and keys, which do not travel.
 ModelFactory: TypeAlias = Callable[[Specialist], ModelClient]
@@ -56,7 +55,7 @@ class HostSpec:
 def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, threads: Executor | None = None) -> Host:
     """The host that `spec` describes, paying from `budget`. Hosts of one process may share what they read."""
     shared = shared or Shared()
-    threads = threads or ThreadPoolExecutor(BLOCKING_TOOLS_MAX, thread_name_prefix="tool")
+    threads = threads or Threads()
     model = spec.model(spec.specialist)
     close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
     if close is not None:

@@ -53,7 +53,7 @@ def sample(folder: Path, services: int, seed: int) -> None:
 
 @main.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--question", default="", help="What is asked. [default: which services need reliability work?]")
+@option("--question", default="", help="What is asked. [default: which services need reliability work?]")
 @batch_options
 def audit(manifest: Path, question: str, **options: Any) -> None:
     """Audit the services of MANIFEST (Backstage Components) and rank those that need reliability work."""

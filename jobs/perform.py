@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import platform
 import secrets
 import sys
@@ -252,8 +253,8 @@ def _fingerprint(specialist: Specialist) -> str:
 
 
 def _last_name(place: Path | str) -> str:
-    name = place.resolve().name if isinstance(place, Path) else place.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return name or "run"
+    path = os.path.realpath(place) if isinstance(place, Path) else place.partition("?")[0].rstrip("/")
+    return path.rpartition("/")[2] or "run"
 
 
 def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str], object] = sys.stdout.write) -> None:

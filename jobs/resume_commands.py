@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from actors import threads
 from actors.contracts import Reason
 from jobs.listing import as_json as state_as_json
 from jobs.listing import attempts_at, failures_of, lines_of, list_states, page_of, printed, state_of
@@ -71,10 +72,10 @@ def access_of(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def leave(status: ExitStatus) -> None:
-    """End with this status. After an interruption at once: a tool that blocks its thread is not waited for."""
+    """End with this status. At once where a thread is still at work: a tool that blocks is not waited for."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if status == ExitStatus.INTERRUPTED:
+    if status == ExitStatus.INTERRUPTED or threads.busy():
         logging.shutdown()
         os._exit(status)
     sys.exit(status)

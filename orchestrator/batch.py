@@ -16,6 +16,7 @@ from actors.assembly import Assigned, HostSpec, ModelFactory
 from actors.hosting import patient_gc
 from actors.runner import Rules
 from actors.specialists.base import Specialist
+from actors.threads import Threads
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget
 from orchestrator.driver import Driver, FinishedRun, Fleet, Tally
 from orchestrator.local import LocalFleet
@@ -188,6 +189,7 @@ async def open_account(budget: Budget, batch: Batch, earlier: Earlier | None) ->
 async def _place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
     async with AsyncExitStack() as stack:
         stack.enter_context(patient_gc())
+        asyncio.get_running_loop().set_default_executor(Threads(name="driver"))
         if batch.settings.mode == "local":
             budget = await stack.enter_async_context(local_budget(directory.ledger, durable=batch.settings.durable))
             fleet: Fleet = LocalFleet(budget)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
-from actors.assembly import BLOCKING_TOOLS_MAX, HostSpec, assemble
+from actors.assembly import HostSpec, assemble
 from actors.contracts import Task
 from actors.hosting import Drained, Host
+from actors.threads import Threads
 from actors.tools.shared import Shared
 from budget import Budget
 from orchestrator.driver import Answered, FleetEvent, Ready
@@ -29,9 +30,7 @@ class LocalFleet:
     _drains: dict[asyncio.Task[Drained], str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _shared: Shared = field(default_factory=Shared)
-    _threads: Executor = field(
-        default_factory=lambda: ThreadPoolExecutor(BLOCKING_TOOLS_MAX, thread_name_prefix="tool")
-    )
+    _threads: Executor = field(default_factory=Threads)
 
     def start(self, spec: HostSpec) -> str:
         made = replace(spec, id=f"{spec.specialist.name}-{next(self._numbers)}")

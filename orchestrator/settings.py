@@ -57,7 +57,7 @@ class Settings:
         for name in above_zero:
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise SettingsError(f"{name} is {value} and must be above 0")
+                raise SettingsError(f"{name} is {value} and must be above 0{_option(name)}")
         if self.shared_budget and self.mode == "local":
             raise SettingsError(
                 f"shared budget {self.shared_budget!r} lives on a cluster, and this batch runs in its own process: "
@@ -67,8 +67,26 @@ class Settings:
         if wrong:
             raise SettingsError(f"alert_percents holds {wrong[0]} and must lie between 1 and 100")
         if not 0.0 <= self.min_fraction <= 1.0:
-            raise SettingsError(f"min_fraction is {self.min_fraction} and must lie between 0 and 1")
+            raise SettingsError(
+                f"min_fraction is {self.min_fraction} and must lie between 0 and 1{_option('min_fraction')}"
+            )
 
     def as_json(self) -> dict[str, JsonValue]:
         """For the run directory's manifest: what was asked, no secrets among it."""
         return {**asdict(self), "alert_percents": list(self.alert_percents)}
+
+
+# What the command line calls them, where it does so by another name.
+_OPTIONS = {
+    "sessions_max": "concurrency",
+    "deadline_s": "timeout",
+    "turns_max": "turns",
+    "tokens_max": "budget-tokens",
+    "microusd_max": "budget-dollars",
+    "batch_deadline_s": "deadline",
+    "hosts_per_agent": "hosts",
+}
+
+
+def _option(name: str) -> str:
+    return f": set --{_OPTIONS.get(name, name.replace('_', '-'))}"

@@ -42,7 +42,9 @@ class Shared:
             task = asyncio.ensure_future(_fill(entry, load))
             self._loading.add(task)
             task.add_done_callback(self._loading.discard)
-        return cast(T, await asyncio.shield(asyncio.wrap_future(entry)))
+        loaded = asyncio.wrap_future(entry)
+        loaded.add_done_callback(_seen)  # also when nobody waits any more
+        return cast(T, await asyncio.shield(loaded))
 
     def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         """Have `closer` awaited when the host ends, the last one first."""
@@ -77,3 +79,9 @@ async def _fill(entry: Future[Any], load: Callable[[], Awaitable[Any]]) -> None:
         raise
     except BaseException as error:
         entry.set_exception(error)
+
+
+def _seen(loaded: asyncio.Future[Any]) -> None:
+    """An error that a cancelled caller no longer waits for is no news: others get it from the entry."""
+    if not loaded.cancelled():
+        loaded.exception()

@@ -92,6 +92,8 @@ def _files(base: str, folder: str) -> Iterator[str]:
         for name in sorted(files):
             if name.startswith(".") or not name.lower().endswith(PAGE_SUFFIXES + RULE_SUFFIXES):
                 continue
+            if os.path.exists(file := os.path.join(at, name)) and not os.path.isfile(file):
+                continue  # a pipe or a device is no page, and would be waited for
             count += 1
             if count > FILES_MAX:
                 raise SourceError(f"{folder!r} holds more than {FILES_MAX} pages: name the folder of this service")
