@@ -58,6 +58,21 @@ def test_the_commands_for_ones_own_services_run(tmp_path: Path) -> None:
         assert ended.status == 0, ended.stderr
 
 
+def test_the_output_that_is_shown_is_what_the_command_prints(tmp_path: Path) -> None:
+    """Ranks, coverage, tokens: each line shown is a line printed, as far as it is shown; only times may differ."""
+    write_estate(tmp_path / "sample", services=40, seed=7)
+
+    ended = muster(
+        "audit", tmp_path / "sample" / "catalog-info.yaml", "--local", "--run-dir", tmp_path / "run", "--json"
+    )
+
+    printed = ended.stderr.splitlines()
+    (shown,) = re.findall(r"```\n(rank .*?)```", README, re.DOTALL)
+    lines = [line for line in shown.splitlines() if not line.startswith(("time", "report"))]
+    missing = [line for line in lines if not any(one.startswith(line.rstrip("…").rstrip()) for one in printed)]
+    assert missing == []
+
+
 def test_every_page_that_is_linked_exists() -> None:
     """No link of README or docs leads nowhere."""
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
