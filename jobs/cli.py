@@ -11,10 +11,12 @@ from typing import Any
 
 import click
 
-from budget.errors import MusterError
+from actors.specialists.registry import AUDIT_SPECIALISTS
+from budget.errors import AllFailedError, MusterError
+from jobs.ask import ask_specialist
 from jobs.budgets import Alarm, set_shared, show_shared, shown
 from jobs.compare import compare_runs
-from jobs.models import choose_model
+from jobs.models import ModelChoice, choose_model
 from jobs.options import batch_options, option, settings_of
 from jobs.perform import ExitStatus, Request, perform, print_summary
 from jobs.registry import JOBS
@@ -60,8 +62,28 @@ def audit(manifest: Path, question: str, **options: Any) -> None:
     _perform("audit", manifest, question, options)
 
 
-def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> None:
-    model = choose_model(
+@main.command()
+@click.argument("agent", type=click.Choice([specialist.name for specialist in AUDIT_SPECIALISTS]))
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("service")
+@batch_options
+def ask(agent: str, manifest: Path, service: str, **options: Any) -> None:
+    """Ask one specialist, AGENT, about one SERVICE of MANIFEST; its findings are JSON on stdout."""
+    model = _model_of(options)
+    settings = settings_of(options, model=model.name, tiers=model.tiers)
+    try:
+        report = ask_specialist(
+            agent, manifest, service, settings=settings, model=model.factory, run_dir=options["run_dir"]
+        )
+    except AllFailedError as error:
+        click.echo(f"muster: {error}", err=True)
+        leave(ExitStatus.NOTHING_USABLE)
+    click.echo(report.results[0].answer)
+    leave(ExitStatus.ANSWERED)
+
+
+def _model_of(options: dict[str, Any]) -> ModelChoice:
+    return choose_model(
         options["model"],
         base_url=options["base_url"],
         key_file=options["key_file"],
@@ -70,6 +92,10 @@ def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> 
         tiers=options["tiers"],
         cache=options["cache"],
     )
+
+
+def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> None:
+    model = _model_of(options)
     settings = settings_of(options, model=model.name, tiers=model.tiers)
     performed = perform(
         Request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections import Counter
@@ -27,6 +28,8 @@ from orchestrator.patterns import FanOut
 from orchestrator.runs import Run
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
+
+log = logging.getLogger("muster.plan")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def dispatch(
     twice = [task_id for task_id, count in Counter(task.id for task in tasks).items() if count > 1]
     if twice:
         raise TaskError(f"task id {twice[0]!r} is used twice: ids must be unique in a plan")
+    for ids in overlaps(tasks):
+        log.warning("tasks ask the same of the same agent: %s", ", ".join(ids))
     chosen = settings or Settings(mode="local")
     batch = Batch(
         id="batch",
@@ -97,6 +102,15 @@ def dispatch(
     if tasks and OK not in pc.unique(report.outcomes["status"]).to_pylist():  # no row is made a value for this
         raise AllFailedError(f"all {len(tasks)} tasks failed, first: {_first_reason(report)}", report)
     return report
+
+
+def overlaps(plan: Iterable[Task]) -> list[tuple[str, ...]]:
+    """Ids of tasks that ask the same of the same agent with the same inputs: work that is paid for twice."""
+    asked: dict[tuple[str, str, str], list[str]] = {}
+    for task in plan:
+        wording = " ".join(task.objective.lower().split())
+        asked.setdefault((task.agent, wording, repr(task.inputs)), []).append(task.id)
+    return [tuple(ids) for ids in asked.values() if len(ids) > 1]
 
 
 async def _carry_out(batch: Batch, tasks: list[Task], folder: Path) -> Report:

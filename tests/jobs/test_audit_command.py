@@ -210,3 +210,21 @@ def test_options_come_from_variables_and_a_file_as_well(estate: Path, tmp_path: 
     assert "sessions_max is 0" in from_file.stderr
     assert "sessions_max is -3" in from_variable.stderr
     assert from_line.status == 0
+
+
+def test_one_specialist_answers_alone_about_one_service(estate: Path) -> None:
+    """The same task as in an audit; what the manifest does not have is told before anything starts."""
+    manifest = estate / "catalog-info.yaml"
+    name = next(
+        entity["metadata"]["name"]
+        for entity in entities(manifest)
+        if "reliability-audit/git" in entity["metadata"]["annotations"]
+    )
+
+    answered = muster("ask", "code", manifest, name, "--local")
+    unknown = muster("ask", "code", manifest, "nobody", "--local")
+
+    assert answered.status == 0, answered.stderr
+    assert set(json.loads(answered.stdout)) == {"summary", "findings", "facts", "gaps"}
+    assert unknown.status == 2
+    assert "'nobody'" in unknown.stderr

@@ -27,6 +27,7 @@ from actors.contracts import JsonValue
 from actors.models.scripted import calls, says
 from budget.errors import AllFailedError, TaskError
 from orchestrator import Settings, dispatch
+from orchestrator.dispatching import overlaps
 
 LOCAL = Settings(mode="local", model="scripted")
 
@@ -215,3 +216,15 @@ def test_the_run_directory_keeps_what_was_asked_and_what_came_of_it(tmp_path: Pa
     assert (tmp_path / "run" / "manifest.json").is_file()
     assert sorted(report.outcomes.column("task_id").to_pylist()) == ["text-0", "text-1"]
     assert list((tmp_path / "run" / "outcomes").glob("*.arrow"))
+
+
+def test_tasks_that_ask_the_same_are_named_before_they_are_paid_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Vague plans make sub-agents do each other's work; the same words and inputs for one agent are a sign of it."""
+    tasks = [COUNTER.task("a", "How many words?", inputs={"text": "x"}), *plan("y")]
+    tasks.append(COUNTER.task("b", "how many  words?", inputs={"text": "x"}))
+
+    report = dispatch(tasks, specialists=[COUNTER], settings=LOCAL)
+
+    assert overlaps(tasks) == [("a", "b")]
+    assert "a, b" in caplog.text
+    assert len(report.results) == 3
