@@ -39,6 +39,7 @@ from orchestrator.settings import Settings
 from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
 from orchestrator.synthesis import Head, Money, encode
+from orchestrator.telemetry import Telemetry
 
 log = logging.getLogger("muster")
 
@@ -108,15 +109,6 @@ def carry_out(
     concluded: list[tuple[Run, State]] = []
     runs, use = plan.runs(), ModelUse()
     telemetry = exported(batch_id, log_content=settings.log_content)
-    batch = Batch(
-        id=batch_id,
-        specialists=job.specialists,
-        leads=job.leads,
-        model=request.model.factory,
-        assigned=request.model.assigned,
-        settings=settings,
-        telemetry=telemetry,
-    )
     tree = settings.synthesis == "tree" and bool(job.leads)
     progress = Progress(
         Ceilings(runs=plan.runs_total + tree, tokens=settings.tokens_max, microusd=settings.microusd_max)
@@ -138,7 +130,7 @@ def carry_out(
 
     ending = asyncio.run(
         run_batch(
-            batch,
+            _batch(request, batch_id, telemetry),
             runs,
             directory,
             finished=finished,
@@ -152,21 +144,51 @@ def carry_out(
     telemetry.close()
     records += [job.record(run, State()) for run in runs]  # those that never began are named as gaps
     status = exit_status(ending, min_fraction=settings.min_fraction)
-    head = Head(
-        run_id=batch_id,
-        question=plan.question,
-        model=settings.model,
-        mode=settings.mode,
-        status=status.name.lower() if not ending.stopped else f"{status.name.lower()}: {ending.stopped}",
-        elapsed_s=time.monotonic() - began_s,
-        money=_money(ending, spend_of(chain(directory.outcomes(), directory.history()))),
-        models=use.models(request.model.price_of),
-        cache=use.cache(),
-    )
+    spend = spend_of(chain(directory.outcomes(), directory.history()))
+    elapsed_s = time.monotonic() - began_s
+    head = _head(request, plan, batch_id, ending, status=status, spend=spend, use=use, elapsed_s=elapsed_s)
     if tree and not concluded:  # it never began: the report says so
         concluded.append((job.last_run([], _bounds(settings, batch_id, ending.tally)), State()))
     summary = job.summarize(head, records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
+
+
+def _batch(request: Request, batch_id: str, telemetry: Telemetry) -> Batch:
+    return Batch(
+        id=batch_id,
+        specialists=request.job.specialists,
+        leads=request.job.leads,
+        model=request.model.factory,
+        assigned=request.model.assigned,
+        settings=request.settings,
+        telemetry=telemetry,
+    )
+
+
+def _head(
+    request: Request,
+    plan: Plan,
+    batch_id: str,
+    ending: Ending,
+    *,
+    status: ExitStatus,
+    spend: Spend,
+    use: ModelUse,
+    elapsed_s: float,
+) -> Head:
+    """What the batch was, for its summary."""
+    said = status.name.lower()
+    return Head(
+        run_id=batch_id,
+        question=plan.question,
+        model=request.settings.model,
+        mode=request.settings.mode,
+        status=f"{said}: {ending.stopped}" if ending.stopped else said,
+        elapsed_s=elapsed_s,
+        money=_money(ending, spend),
+        models=use.models(request.model.price_of),
+        cache=use.cache(),
+    )
 
 
 def _written(directory: RunDirectory, job: Job, summary: Mapping[str, JsonValue], ending: Ending) -> str:
