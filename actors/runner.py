@@ -44,7 +44,8 @@ log = logging.getLogger("muster.subagent")
 class Rules:
     """What a batch sets for all of its sessions."""
 
-    batch: str = "batch"  # the account that all runs of the batch are under
+    batch: str = "batch"
+    account: str = ""  # that the runs are under, where it is not the batch's own
     on_exhausted: str = "wait"  # or "skip"
     grants: frozenset[str] = frozenset()  # names of tools with effect `act` that may run
     spans: bool = True
@@ -86,7 +87,7 @@ class Runner:
 
     async def run(self, task: Task, *, received_s: float) -> Outcome:
         """The task's outcome, whatever happens: failures are values, also when the caller cancels."""
-        hold = hold_id(self.rules.batch, task.id, task.attempt)
+        hold = hold_id(self.rules.account or self.rules.batch, task.id, task.attempt)
         try:
             answer = await self._reserve(task, hold)
         except asyncio.CancelledError:
@@ -134,7 +135,7 @@ class Runner:
         worst = Amount(task.tokens_max, self.price.worst_case(task.tokens_max) if self.price else None)
         return await self.budget.reserve(
             hold,
-            run_account(self.rules.batch, task.run_id),
+            run_account(self.rules.account or self.rules.batch, task.run_id),
             worst,
             owner=self.host,
             priority=task.priority,

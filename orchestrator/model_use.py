@@ -42,6 +42,18 @@ class ModelUse:
             known = used.cost_microusd is not None and work.cost_microusd is not None
             used.cost_microusd = (used.cost_microusd or 0) + (work.cost_microusd or 0) if known else None
 
+    def merge(self, other: ModelUse) -> None:
+        """Count what another driver's outcomes came to as well."""
+        self.cached_replies += other.cached_replies
+        self.cached_results += other.cached_results
+        self.saved_tokens += other.saved_tokens
+        for model, more in other.by_model.items():
+            used = self.by_model.setdefault(model, Used())
+            used.tasks += more.tasks
+            used.usage += more.usage
+            known = used.cost_microusd is not None and more.cost_microusd is not None
+            used.cost_microusd = (used.cost_microusd or 0) + (more.cost_microusd or 0) if known else None
+
     def models(self, price_of: Callable[[str], Price | None]) -> JsonValue:
         """For the summary: each model's use, and the same tokens at the price of the strongest model for all."""
         used: list[JsonValue] = [

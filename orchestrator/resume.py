@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -58,24 +58,29 @@ class KnownRows:
 
 @dataclass(slots=True)
 class Known:
-    """The latest outcome of each task. Only six columns are read here; the rest stays as it lies on the disk."""
+    """The latest outcome of each task. Only seven columns are read here; the rest stays as it lies on the disk."""
 
     again: Again = interrupted
     _rows: dict[str, _Row] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batches: Iterable[pa.RecordBatch], again: Again = interrupted) -> Known:
+    def of(
+        cls, batches: Iterable[pa.RecordBatch], again: Again = interrupted, *, runs: Container[str] | None = None
+    ) -> Known:
+        """Of all runs, or of these."""
         known = cls(again)
         for batch in batches:
-            known._add(batch)
+            known._add(batch, runs)
         return known
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _add(self, batch: pa.RecordBatch) -> None:
-        names = ("task_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
-        for row, (task_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
+    def _add(self, batch: pa.RecordBatch, runs: Container[str] | None) -> None:
+        names = ("task_id", "run_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
+        for row, (task_id, run_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
+            if runs is not None and run_id not in runs:
+                continue
             before = self._rows.get(task_id)
             if before is None or before.attempt < rest[0]:
                 self._rows[task_id] = _Row(batch, row, *rest)

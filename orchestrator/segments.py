@@ -14,8 +14,8 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_SEGMENT = re.compile(r"(\d{8})(?:-([0-9a-f]{8}))?\.arrow\Z")
-_COMPACT = re.compile(r"(\d{8})\.parquet\Z")
+_SEGMENT = re.compile(r"(\d{8,12})(?:-([0-9a-f]{8}))?\.arrow\Z")
+_COMPACT = re.compile(r"(\d{8,12})\.parquet\Z")
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 ROWS_OF_GROUP = 16_384  # of Parquet: some 10 MB of outcomes, so that a reader of one run reads little else
 ROWS_OF_BATCH = 4_096

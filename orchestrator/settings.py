@@ -43,6 +43,7 @@ class Settings:
     grace_s: float = 10.0
     runs_ahead: int = 256  # runs admitted at once, at most: the driver's memory does not grow with the batch
     hosts_per_agent: int = 1
+    drivers: int = 1  # that share the batch; each has hosts of its own
     spans: bool = True
     durable: bool = True
     log_content: bool = True
@@ -52,7 +53,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         above_zero = ("sessions_max", "deadline_s", "turns_max", "tokens_per_run", "grace_s", "runs_ahead",
-                      "hosts_per_agent", "tokens_max", "microusd_max", "batch_deadline_s",
+                      "hosts_per_agent", "drivers", "tokens_max", "microusd_max", "batch_deadline_s",
                       "run_deadline_s")  # fmt: skip
         for name in above_zero:
             value = getattr(self, name)
@@ -62,6 +63,15 @@ class Settings:
             raise SettingsError(
                 f"shared budget {self.shared_budget!r} lives on a cluster, and this batch runs in its own process: "
                 "leave --local out"
+            )
+        if self.drivers > 1 and self.mode == "local":
+            raise SettingsError(
+                f"drivers is {self.drivers}, and this batch runs in its own process: leave --drivers or --local out"
+            )
+        if self.drivers > self.sessions_max and self.drivers > 1:
+            raise SettingsError(
+                f"drivers is {self.drivers} and concurrency {self.sessions_max}, and each driver needs a session: "
+                f"set --concurrency to {self.drivers} or more"
             )
         wrong = [percent for percent in self.alert_percents if not 0 < percent <= 100]
         if wrong:

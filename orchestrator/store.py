@@ -30,6 +30,7 @@ log = logging.getLogger("muster.store")
 
 MANIFEST = "manifest.json"
 FOLDERS = ("outcomes", "tasks", "ledger")
+SEGMENTS_OF_DRIVER = 10_000_000  # one a second for a third of a year
 SCHEMAS = {
     "outcomes": OUTCOME_SCHEMA,
     "tasks": TASK_SCHEMA,
@@ -102,6 +103,20 @@ class RunDirectory:
         except OSError as error:
             raise directory._unusable(error) from None
         raise RunDirectoryError(f"{directory.shown!r} is no run directory: it has no {MANIFEST}")
+
+    @classmethod
+    def beside(cls, path: Path | str | Files, *, number: int, durable: bool = True) -> RunDirectory:
+        """A run that another process has opened, for one of its drivers: what this one adds has numbers of its own."""
+        directory = cls(files_at(path), durable)
+        directory._segments = dict.fromkeys(directory._segments, number * SEGMENTS_OF_DRIVER)
+        return directory
+
+    def count_segments(self) -> int:
+        """Know what drivers beside this process have added. Gives a `number` for `beside` that none of them has."""
+        for kind, last in self._segments.items():
+            found = (of.number for name in self.files.names(kind) if (of := named(name)))
+            self._segments[kind] = max(last, *found, 0)
+        return max(self._segments.values()) // SEGMENTS_OF_DRIVER + 1
 
     @property
     def shown(self) -> str:
@@ -179,6 +194,7 @@ class RunDirectory:
         A crash at any moment leaves the segments, or the Parquet, or both; readers take the Parquet then.
         Raises RunDirectoryError when there is no room; the segments stay.
         """
+        self.count_segments()
         number = self._segments["outcomes"]
         found = list(self.outcomes())
         if found:
