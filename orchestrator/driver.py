@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from actors.accounts import attempt_of, run_account
 from actors.assembly import HostSpec
+from actors.columns import column
 from actors.contracts import Failure, Outcome, Reason, Task
 from actors.hosting import Drained
 from actors.tables import OK, OutcomeRows, outcome_batch, task_batch
@@ -310,7 +311,7 @@ class Driver:
         keep, *rest = self._dispatch.step(dispatch.Drained(host, ids, self.clock()))
         assert isinstance(keep, dispatch.Keep)
         self._carry_out(rest)
-        return rows if all(keep.rows) else rows.filter(pa.array(keep.rows, pa.bool_()))
+        return rows if all(keep.rows) else rows.filter(column(keep.rows, pa.bool_()))
 
     async def _settle(self, batches: list[pa.RecordBatch]) -> None:
         own, self._own = self._own, []
