@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+ENDED_KEPT_MAX = 1_024  # deadlines of sessions that are over, beside as many as are under way
 
 
 @dataclass(slots=True)
@@ -30,6 +32,9 @@ class Deadlines:
     def end(self, key: str) -> bool:
         """The session is over. Whether its time was up."""
         self._sessions.pop(key, None)
+        if len(self._due) > ENDED_KEPT_MAX + 2 * len(self._sessions):
+            self._due = [due for due in self._due if self._sessions.get(due[2], (0,))[0] == due[1]]
+            heapify(self._due)
         expired = key in self._expired
         self._expired.discard(key)
         return expired

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import gc
+import pickle
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from actors import (
     Reason,
     ScriptedModel,
     Specialist,
+    Task,
     ToolContext,
     ToolResult,
     Usage,
@@ -25,9 +29,10 @@ from actors import (
 )
 from actors.contracts import JsonValue
 from actors.models.scripted import calls, says
-from budget.errors import AllFailedError, TaskError
+from budget.errors import AllFailedError, RunDirectoryError, TaskError
 from orchestrator import Settings, dispatch
-from orchestrator.dispatching import overlaps
+from orchestrator.plans import overlaps
+from orchestrator.store import RunDirectory
 
 LOCAL = Settings(mode="local", model="scripted")
 
@@ -207,6 +212,125 @@ def test_an_id_used_twice_is_refused_before_anything_runs() -> None:
     """One row per task needs one id per task."""
     with pytest.raises(TaskError, match="'text-0' is used twice"):
         dispatch([*plan("a"), *plan("b")], specialists=[COUNTER], settings=LOCAL)
+
+
+def test_a_plan_that_comes_from_an_iterator_is_taken_as_there_is_room() -> None:
+    """What is taken in is bounded, however long the plan is."""
+    taken, ended, ahead = 0, 0, 0
+
+    def many() -> Iterator[Task]:
+        nonlocal taken
+        for task in plan(*map(str, range(600))):
+            taken += 1
+            yield task
+
+    async def script(request: ModelRequest) -> ModelReply:
+        nonlocal ended, ahead
+        ahead = max(ahead, taken - ended)
+        await asyncio.sleep(0)
+        ended += isinstance(request.messages[-1].blocks[0], ToolResult)
+        return two_turns(request)
+
+    settings = Settings(mode="local", model="scripted", runs_ahead=50)
+    report = dispatch(many(), specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
+
+    assert len(report.results) == taken == 600
+    assert ahead <= 51  # one more is looked at, to see where a run ends
+
+
+def test_an_iterator_that_fails_ends_the_batch_with_its_own_error(tmp_path: Path) -> None:
+    """What was answered until then stays in the run's directory."""
+
+    def torn() -> Iterator[Task]:
+        yield from plan(*"abcdefghijklmnopqrstuvwxyz")
+        raise ConnectionError("the queue is gone")
+
+    settings = Settings(mode="local", runs_ahead=5)
+    with pytest.raises(ConnectionError, match="the queue is gone"):
+        dispatch(torn(), specialists=[COUNTER], settings=settings, run_dir=tmp_path / "run")
+
+    assert RunDirectory.look(tmp_path / "run").effective().num_rows > 0
+    assert not RunDirectory.look(tmp_path / "run").in_use
+
+
+def test_results_are_a_sequence_by_task_id_however_they_are_looked_at() -> None:
+    """One at a time, a slice, all of them: the same values, and nothing is kept."""
+    report = dispatch(plan(*"abcdefghijkl"), specialists=[COUNTER], settings=LOCAL)
+    ids = sorted(f"text-{n}" for n in range(12))
+
+    assert [result.task_id for result in report.results] == ids
+    assert [report.results[n].task_id for n in range(-12, 12)] == ids + ids
+    assert [result.task_id for result in report.results[3:9:2]] == ids[3:9:2]
+    assert report.results == list(report.results)
+    assert report.results != report.results[:11]
+    assert (report.tasks, report.statuses) == (12, {"ok": 12})
+    with pytest.raises(IndexError):
+        report.results[12]
+
+
+def test_without_a_run_directory_the_files_go_with_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before stays readable: it is mapped, and values are values."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    report = dispatch(plan("a", "b"), specialists=[COUNTER], settings=LOCAL)
+    table, first = report.outcomes, report.results[0]
+
+    assert len(list(tmp_path.iterdir())) == 1
+    del report
+    gc.collect()
+
+    assert list(tmp_path.iterdir()) == []
+    assert (table.num_rows, first.output) == (2, {"words": 1})
+    assert sorted(table.column("task_id").to_pylist()) == ["text-0", "text-1"]
+
+
+def test_a_refused_plan_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error on the way takes the scratch folder with it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(TaskError):
+        dispatch(iter([*plan("a"), *plan("b")]), specialists=[COUNTER], settings=LOCAL)
+    gc.collect()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_travels_with_its_outcomes_to_another_process() -> None:
+    """Its files may not be there."""
+    report = dispatch(plan("one two", "one"), specialists=[COUNTER], settings=LOCAL)
+
+    travelled = pickle.loads(pickle.dumps(report))
+
+    assert travelled.results == report.results
+    assert travelled.synthesis == report.synthesis
+    assert (travelled.spent_tokens, travelled.elapsed_s) == (report.spent_tokens, report.elapsed_s)
+
+
+def test_outcomes_whose_files_are_gone_are_an_error_and_not_fewer_rows(tmp_path: Path) -> None:
+    """A table that lacks rows looks like an answer."""
+    report = dispatch(plan("a", "b"), specialists=[COUNTER], settings=LOCAL, run_dir=tmp_path / "run")
+    for file in (tmp_path / "run" / "outcomes").iterdir():
+        file.unlink()
+
+    assert len(report.results) == 2
+    with pytest.raises(RunDirectoryError, match="0 of 2 outcomes"):
+        _ = report.results[0]
+
+
+def test_what_was_not_begun_of_a_list_is_counted() -> None:
+    """A batch that ends early says how much of its plan is missing."""
+
+    async def script(request: ModelRequest) -> ModelReply:
+        if "text-0'" not in str(request.messages):
+            await asyncio.sleep(0.05)
+        return two_turns(request)
+
+    settings = Settings(mode="local", model="scripted", runs_ahead=2, sessions_max=1, batch_deadline_s=0.3)
+    tasks = plan(*map(str, range(500)))
+    report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
+
+    assert report.tasks + report.not_begun == 500
+    assert report.not_begun > 0
+    assert f"{report.not_begun} sub-agents not begun" in report.synthesis
+    assert report.synthesis.startswith(f"synthesis from {len(report.results)}/500 sub-agents")
 
 
 def test_the_run_directory_keeps_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from actors import ModelReply, ModelRequest, Reason, Specialist
 from actors.models.base import ModelClient, Text
 from actors.models.scripted import ScriptedModel, says
 from orchestrator import Settings, dispatch
-from orchestrator.dispatching import Report
+from orchestrator.plan_report import Report
 from support.small_ray import small_ray
 
 

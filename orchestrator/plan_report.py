@@ -1,0 +1,198 @@
+"""What a plan came to, as its files tell it: figures at once, outcomes when somebody asks for them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from actors.contracts import Failure, Outcome, Result
+from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
+from budget.errors import RunDirectoryError
+from orchestrator.store import RunDirectory
+
+READ_AT_ONCE = 1_024  # outcomes that are values at a time while somebody goes through them
+
+Kind = TypeVar("Kind", bound=Outcome)
+Places: TypeAlias = "NDArray[np.int64]"
+
+
+class Scratch:
+    """A folder that is there as long as somebody holds this, or until the process ends."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="muster-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+class Outcomes(Sequence[Kind], Generic[Kind]):
+    """Some of a report's outcomes, by task id: made values as they are looked at, and not kept.
+
+    How many there are is known without reading. `read` gives the report's rows.
+    """
+
+    def __init__(self, count: int, read: Callable[[], Sequence[pa.RecordBatch]], *, answered: bool) -> None:
+        self._count = count
+        self._read = read
+        self._answered = answered
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, wanted: int) -> Kind: ...
+
+    @overload
+    def __getitem__(self, wanted: slice) -> list[Kind]: ...
+
+    def __getitem__(self, wanted: int | slice) -> Kind | list[Kind]:
+        places = range(self._count)[wanted]  # says IndexError
+        if isinstance(places, range):
+            return self._values(self._places[wanted])
+        return self._values(self._places[places : places + 1])[0]
+
+    def __iter__(self) -> Iterator[Kind]:
+        for start in range(0, self._count, READ_AT_ONCE):
+            yield from self._values(self._places[start : start + READ_AT_ONCE])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(self) != len(other):
+            return False
+        return all(one == another for one, another in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{self._count} outcomes>" if self._count > READ_AT_ONCE else repr(list(self))
+
+    @cached_property
+    def _places(self) -> Places:
+        """Where these outcomes lie among the report's rows, by task id. Only two columns are read for it."""
+        columns = [(batch.column("task_id"), batch.column("status")) for batch in self._read()]
+        if not columns:
+            return np.zeros(0, np.int64)
+        ids, statuses = (pa.chunked_array(list(chunks)) for chunks in zip(*columns, strict=True))
+        wanted = pc.equal(statuses, OK) if self._answered else pc.not_equal(statuses, OK)
+        order = pc.sort_indices(ids.filter(wanted)).to_numpy()
+        return cast(Places, np.flatnonzero(wanted.to_numpy())[order])
+
+    @cached_property
+    def _starts(self) -> Places:
+        """The place of each batch's first row."""
+        return np.cumsum([0, *(batch.num_rows for batch in self._read())], dtype=np.int64)
+
+    def _values(self, places: Places) -> list[Kind]:
+        """The outcomes at these places, in the order asked for."""
+        batches = self._read()
+        found: dict[int, Outcome] = {}
+        of_batch = np.searchsorted(self._starts, places, side="right") - 1
+        for number in np.unique(of_batch):
+            chosen = places[of_batch == number]
+            rows = batches[number].take(pa.array(chosen - self._starts[number]))
+            found |= zip(chosen.tolist(), outcomes_of(rows), strict=True)
+        return cast(list[Kind], [found[place] for place in places.tolist()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a plan came to: always all of it, also when it was cut short.
+
+    Figures are there at once. Outcomes lie in files, those of `run_dir` when one was given, and are read when asked
+    for; without one the files go when the report and all that was read through it are gone.
+
+    `statuses` counts tasks by what came of them: `ok`, or the reason of the failure. `not_begun` counts the tasks of a
+    list that its batch was stopped before (`stopped` says why); of an iterator nobody can tell, and it is 0.
+    Raises RunDirectoryError, when outcomes are asked for, where files of theirs are gone.
+    """
+
+    spent_tokens: int
+    cost_microusd: int | None
+    elapsed_s: float
+    statuses: Mapping[str, int]
+    stopped: str = ""
+    not_begun: int = 0
+    read: Callable[[], Iterator[pa.RecordBatch]] = field(repr=False, compare=False)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The outcomes as columns, some rows at a time, in the order in which they ended: for more than fits memory.
+
+        One row per task; columns and units: `actors.tables.OUTCOME_SCHEMA`, docs/tables.md.
+        """
+        rows = 0
+        for batch in self.read():
+            rows += batch.num_rows
+            yield batch
+        if rows != self.tasks:
+            raise RunDirectoryError(
+                f"{rows} of {self.tasks} outcomes of the plan are left: its files were removed or changed; "
+                "give run_dir to keep them"
+            )
+
+    @property
+    def outcomes(self) -> pa.Table:
+        """All outcomes as one table over the mapped files, in the order in which they ended: `sort_by("task_id")`."""
+        return pa.Table.from_batches(self._batches, OUTCOME_SCHEMA)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have an outcome."""
+        return sum(self.statuses.values())
+
+    @cached_property
+    def results(self) -> Sequence[Result]:
+        """What was answered, by task id."""
+        return Outcomes[Result](self.statuses.get(OK, 0), lambda: self._batches, answered=True)
+
+    @cached_property
+    def failures(self) -> Sequence[Failure]:
+        """What came to nothing, with reason and spend, by task id."""
+        return Outcomes[Failure](self.tasks - len(self.results), lambda: self._batches, answered=False)
+
+    @property
+    def synthesis(self) -> str:
+        """The answers merged in the order of their ids, saying how many there are of how many."""
+        planned = self.tasks + self.not_begun
+        lines = [f"synthesis from {self.statuses.get(OK, 0)}/{planned} sub-agents:"]
+        lines += [f"- [{result.task_id}] {result.answer}" for result in self.results]
+        if self.failures:
+            lines.append(f"(degraded: {len(self.failures)} sub-agents unavailable)")
+        if self.stopped:
+            lines.append(f"(stopped: {self.stopped}; {self.not_begun} sub-agents not begun)")
+        return "\n".join(lines)
+
+    @cached_property
+    def _batches(self) -> list[pa.RecordBatch]:
+        return list(self.batches())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the files may not be there: the outcomes travel with the report."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "read"}
+        return _unpickled, (values | {"statuses": dict(self.statuses)}, self.outcomes.combine_chunks())
+
+
+def report_of(directory: RunDirectory, scratch: Scratch | None, statuses: Mapping[str, int], **figures: Any) -> Report:
+    """The report of a batch whose outcomes lie in `directory`, which is `scratch` where they are not to stay."""
+    return Report(read=partial(_kept, directory, scratch), statuses=dict(sorted(Counter(statuses).items())), **figures)
+
+
+def _kept(directory: RunDirectory, _: Scratch | None) -> Iterator[pa.RecordBatch]:
+    return directory.outcomes()
+
+
+def _unpickled(values: Mapping[str, Any], outcomes: pa.Table) -> Report:
+    return Report(**values, read=partial(_of_table, outcomes))
+
+
+def _of_table(outcomes: pa.Table) -> Iterator[pa.RecordBatch]:
+    return iter(outcomes.to_batches())
