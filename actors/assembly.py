@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from pydantic import ValidationError
 
 from actors import prompts
+from actors.bill import Prices
 from actors.contracts import JsonValue
 from actors.hosting import Host
 from actors.models.base import Effort, ModelClient
 from actors.models.cache import CacheCount
 from actors.models.store import Store
+from actors.overseer import Overseer
 from actors.runner import Rules, Runner
 from actors.schema import output_schema, validated
-from actors.session import Answer, Check, Role
 from actors.specialists.base import Specialist
+from actors.steps import Answer, Check, Role
 from actors.threads import Threads
 from actors.toolbox import Toolbox
 from actors.tools.cached import CachedTools
@@ -32,11 +34,16 @@ ModelFactory: TypeAlias = Callable[[Specialist], ModelClient]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """The model that a specialist works with, the effort that it is asked for, and its price (None: unknown)."""
+    """The model that a specialist works with, the effort that it is asked for, and its price (None: unknown).
+
+    `others` are the prices of models that may be asked beside it: those that stand in for it, and the overseer's.
+    """
 
     model: str
     price: Price | None
     effort: Effort | None = None
+    others: Mapping[str, Price | None] = field(default_factory=dict)
+    overseer: Overseer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +63,16 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
     """The host that `spec` describes, paying from `budget`. Hosts of one process may share what they read."""
     shared = shared or Shared()
     threads = threads or Threads()
-    model = spec.model(spec.specialist)
+    assigned, model = spec.assigned, spec.model(spec.specialist)
     close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
     if close is not None:
         shared.on_close(close)
     runner = Runner(
         specialist=spec.specialist,
-        role=role_of(spec.specialist, spec.assigned.model, spec.assigned.effort),
+        role=role_of(spec.specialist, assigned.model, assigned.effort, assigned.overseer),
         model=model,
         budget=budget,
-        price=spec.assigned.price,
+        prices=Prices(model=assigned.model, own=assigned.price, others=assigned.others),
         toolbox=Toolbox(
             tools={tool.name: tool for tool in spec.specialist.tools},
             shared=shared,
@@ -80,7 +87,7 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
     return Host(runner, spec.sessions_max)
 
 
-def role_of(specialist: Specialist, model: str, effort: Effort | None = None) -> Role:
+def role_of(specialist: Specialist, model: str, effort: Effort | None = None, overseer: Overseer | None = None) -> Role:
     """What all sessions of a specialist share, with an upper bound of what it takes of each request."""
     system = prompts.system_prompt(specialist)
     schema = output_schema(specialist.output)
@@ -96,6 +103,8 @@ def role_of(specialist: Specialist, model: str, effort: Effort | None = None) ->
         output_tokens_max=specialist.output_tokens_max,
         effort=effort or specialist.effort,
         standing_tokens=sum(len(text.encode()) for text in standing),
+        limits=specialist.watchdog,
+        overseer=overseer,
     )
 
 

@@ -78,12 +78,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a provider counted. `input_tokens` includes cache reads and writes."""
+    """What a provider counted. `input_tokens` includes cache reads and writes.
+
+    `cache_write_tokens` includes those kept for an hour: a price of their own, and no column of the outcome table.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -95,6 +99,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cache_read_tokens + other.cache_read_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
+            self.cache_write_1h_tokens + other.cache_write_1h_tokens,
         )
 
 
@@ -117,7 +122,9 @@ class Span(NamedTuple):
 class Work(NamedTuple):
     """What a session did and what it cost, whether or not anything came of it.
 
-    `spent_tokens` is what the ledger was told: the usage, and above it what may have been billed unseen.
+    `model` is the one that answered last: another than the specialist's own where a fallback stood in.
+    `spent_tokens` is what the ledger was told: the usage, and above it what may have been billed unseen, and what
+    looking on cost.
     `cost_microusd` is None when the model has no known price: unknown, not nothing.
     `cached_replies` and `cached_results` (of tools) were known already; `saved_tokens` is what the replies once cost.
     `transcript` is the conversation as JSON, where it is kept; it travels beside the outcome, not in it.

@@ -9,33 +9,35 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import cast
 
 from actors.accounts import hold_id, run_account
-from actors.contracts import NOTHING, Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
+from actors.bill import Bill, Prices, counted
+from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
 from actors.deadlines import Deadlines
-from actors.models.base import ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, unseen_tokens_of
-from actors.session import (
+from actors.models.base import ModelClient, ModelError, ToolUse, unseen_tokens_of
+from actors.session import Session
+from actors.specialists.base import Specialist
+from actors.steps import (
     Begun,
     CallModel,
+    CallOverseer,
     CallTools,
     Done,
     Ended,
     Event,
     ModelFailed,
+    Overseen,
     Replied,
     Role,
-    Session,
     Stopped,
     ToolReturn,
     ToolsReturned,
 )
-from actors.specialists.base import Specialist
 from actors.toolbox import Toolbox
 from actors.tools.base import ToolContext
 from actors.traces import traceparent
 from actors.transcripts import ending, transcript, wanted
-from budget import Amount, Answer, Budget, Price
+from budget import Amount, Answer, Budget
 
 log = logging.getLogger("muster.subagent")
 
@@ -54,22 +56,6 @@ class Rules:
 
 
 @dataclass(slots=True)
-class Bill:
-    """What a session has cost so far. `cost_microusd` turns None, and stays so, where a price is unknown."""
-
-    price: Price | None
-    cost_microusd: int | None = 0
-    spans: list[Span] = field(default_factory=list)
-    cached_replies: int = 0
-    cached_results: int = 0
-    saved_tokens: int = 0
-
-    def add(self, cost_microusd: int | None) -> None:
-        known = self.cost_microusd is not None and cost_microusd is not None
-        self.cost_microusd = cast(int, self.cost_microusd) + cast(int, cost_microusd) if known else None
-
-
-@dataclass(slots=True)
 class Runner:
     """Runs tasks of one specialist, many at once, in one event loop."""
 
@@ -77,7 +63,7 @@ class Runner:
     role: Role
     model: ModelClient
     budget: Budget
-    price: Price | None
+    prices: Prices
     toolbox: Toolbox
     threads: Executor
     host: str
@@ -95,14 +81,14 @@ class Runner:
             return self._failure(task, Reason.CANCELLED, "cancelled while waiting for its turn", Work(host=self.host))
         if not answer.held:
             return self._failure(task, Reason.BUDGET_SKIP, answer.message, Work(host=self.host, model=self.role.model))
-        session, bill, started_s = Session(task, self.role), Bill(self.price), self.clock()
+        session, bill, started_s = Session(task, self.role), Bill(self.prices, self.role.model), self.clock()
         ended, unresolved = await self._within_deadline(session, bill)
         if session.unseen_tokens:
-            bill.add(self.price.worst_case(session.unseen_tokens) if self.price else None)
+            bill.unseen(session.unseen_tokens)
         spent = Amount(session.spent_tokens, bill.cost_microusd)
         await _said(self.budget.reconcile(hold, spent))
         work = Work(
-            model=self.role.model,
+            model=bill.model,
             usage=session.usage,
             spent_tokens=session.spent_tokens,
             cost_microusd=bill.cost_microusd,
@@ -132,7 +118,7 @@ class Runner:
         )
 
     async def _reserve(self, task: Task, hold: str) -> Answer:
-        worst = Amount(task.tokens_max, self.price.worst_case(task.tokens_max) if self.price else None)
+        worst = Amount(task.tokens_max, self.prices.worst_case(task.tokens_max))
         return await self.budget.reserve(
             hold,
             run_account(self.rules.account or self.rules.batch, task.run_id),
@@ -166,6 +152,8 @@ class Runner:
                 event = await self._call_model(session.task, instruction, bill)
             elif isinstance(instruction, CallTools):
                 event = ToolsReturned(await self._call_tools(session.task, instruction.calls, bill))
+            elif isinstance(instruction, CallOverseer):
+                event = await self._call_overseer(session.task, instruction, bill)
             else:
                 return instruction
 
@@ -180,23 +168,32 @@ class Runner:
             told = json.dumps(error.attributes) if error.attributes else ""
             self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
-        usage = reply.usage
-        if reply.saved is not NOTHING:
-            bill.cached_replies += 1
-            bill.saved_tokens += reply.saved.total_tokens
-        bill.add(
-            self.price.cost(
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cache_read_tokens=usage.cache_read_tokens,
-                cache_write_tokens=usage.cache_write_tokens,
-            )
-            if self.price
-            else None
-        )
+        bill.replied(request, reply)
         if self.rules.spans:
-            self._span(bill, f"chat {request.model}", started_s, attributes=_counted(request, reply))
+            self._span(bill, f"chat {bill.model}", started_s, attributes=counted(bill.model, request, reply))
         return Replied(reply)
+
+    async def _call_overseer(self, task: Task, instruction: CallOverseer, bill: Bill) -> Event:
+        """One look of the small model. Whatever goes wrong with it is noted in its span, and the session goes on."""
+        request, started_s = instruction.request, self.clock()
+        if self.rules.traced:
+            own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
+            request = request._replace(traceparent=own)
+        reply, unseen_tokens, problem = None, 0, ""
+        try:
+            async with asyncio.timeout(instruction.wait_s):
+                reply = await self.model.reply(request)
+        except ModelError as error:
+            unseen_tokens, problem = error.unseen_tokens, str(error)
+        except TimeoutError as error:
+            unseen_tokens = unseen_tokens_of(error, otherwise=request.tokens_left or 0)
+            problem = f"no answer within {instruction.wait_s:g} s"
+        except Exception as error:
+            log.warning("watchdog model broke run=%s task=%s", task.run_id, task.id, exc_info=error)
+            unseen_tokens, problem = request.tokens_left or 0, f"{type(error).__name__}: {error}"
+        told = bill.overseen(request, reply, unseen_tokens)
+        bill.spans.append(Span(f"chat {request.model}", started_s, self.clock(), problem, told))
+        return Overseen(reply, unseen_tokens)
 
     async def _call_tools(self, task: Task, calls: tuple[ToolUse, ...], bill: Bill) -> list[ToolReturn]:
         if len(calls) == 1:
@@ -244,20 +241,6 @@ class Runner:
         )
 
 
-def _counted(request: ModelRequest, reply: ModelReply) -> str:
-    """What a span says of a model call, under the GenAI names; written out, since every call needs it."""
-    usage = reply.usage
-    text = (
-        f'"gen_ai.request.model":"{request.model}","gen_ai.request.max_tokens":{request.output_tokens_max},'
-        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":["{reply.stop_reason.value}"],'
-        f'"gen_ai.usage.input_tokens":{usage.input_tokens},"gen_ai.usage.output_tokens":{usage.output_tokens},'
-        f'"gen_ai.usage.cache_read.input_tokens":{usage.cache_read_tokens},'
-        f'"gen_ai.usage.cache_write.input_tokens":{usage.cache_write_tokens}'
-    )
-    more = json.dumps(dict(reply.attributes))[1:-1] if reply.attributes else ""
-    return f"{{{text}{',' if more else ''}{more}}}"
-
-
 def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:
     if session.ended:  # the answer was there; only its citations were still being looked up
         return Ended(reason, message)
@@ -294,4 +277,4 @@ async def _said(answer: asyncio.Future[Answer]) -> None:
         _swallow_cancellation()
 
 
-__all__ = ["Bill", "Rules", "Runner"]
+__all__ = ["Rules", "Runner"]

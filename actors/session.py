@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
 
 from actors import prompts
 from actors.contracts import NOTHING, JsonValue, Reason, Task, Usage
-from actors.models.base import (
-    Block,
-    Effort,
-    Message,
-    ModelReply,
-    ModelRequest,
-    StopReason,
-    Text,
-    ToolResult,
-    ToolSpec,
-    ToolUse,
+from actors.models.base import Block, Message, ModelReply, ModelRequest, StopReason, Text, ToolResult, ToolUse
+from actors.overseer import WAIT_SHARE_MAX, no_progress
+from actors.steps import (
+    Answer,
+    Begun,
+    CallModel,
+    CallOverseer,
+    CallTools,
+    Done,
+    Ended,
+    Event,
+    Instruction,
+    ModelFailed,
+    Overseen,
+    Replied,
+    Role,
+    Stopped,
+    ToolReturn,
+    ToolsReturned,
 )
+from actors.watchdog import Watchdog
 
 # What a provider adds to a request with tools and a schema, in tokens, at most: its own instructions for both.
 # Public documentation puts tool use at 290 to 800 tokens by model (read 2026-11-20).
@@ -27,116 +35,11 @@ REQUEST_OVERHEAD_TOKENS = 1_000
 MESSAGE_OVERHEAD_TOKENS = 16
 OUTPUT_TOKENS_MIN = 64  # below this no answer under a schema can be hoped for
 RESULT_BYTES_MAX = 60_000  # one tool result; a larger one is an error that says so, never cut
-REPEATS_MAX = 4  # the same call with the same arguments, in one session
-FRUITLESS_MAX = 6  # turns in a row in which every tool call failed; time alone is no sign of a runaway
 REPAIRS_MAX = 1
 FOUND_CHARACTERS_MAX = 4_000  # of each piece that a failure keeps
 FOUND_PIECES_MAX = 40
 
 
-class Answer(NamedTuple):
-    """A final answer that is valid under the task's schema, as JSON."""
-
-    json: str
-
-
-# Text of a final answer in; the answer, or what is wrong with it in a sentence that a model can act on.
-Check: TypeAlias = Callable[[str], "Answer | str"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """What all sessions of one specialist share."""
-
-    agent: str
-    model: str
-    system: str
-    tools: tuple[ToolSpec, ...]
-    check: Check
-    output_schema: Mapping[str, JsonValue] | None = None
-    output_tokens_max: int = 4096
-    effort: Effort | None = None
-    standing_tokens: int = 0  # upper bound of system prompt, tools and schema together
-
-    @property
-    def tool_names(self) -> frozenset[str]:
-        return frozenset(tool.name for tool in self.tools)
-
-
-# --- events -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    pass
-
-
-class Replied(NamedTuple):
-    reply: ModelReply
-
-
-class ModelFailed(NamedTuple):
-    message: str
-    unseen_tokens: int = 0
-    circuit_open: bool = False
-
-
-class ToolReturn(NamedTuple):
-    """What came of one tool call: its content, or an error. A fatal one ends the session.
-
-    `circuit_open`: the tool was not asked, since it had failed too often. `cached`: its result was known already.
-    """
-
-    call: ToolUse
-    content: JsonValue = None
-    error: str | None = None
-    fatal: bool = False
-    circuit_open: bool = False
-    cached: bool = False
-
-
-class ToolsReturned(NamedTuple):
-    returns: Sequence[ToolReturn]
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The session ends from outside: its deadline, a cancellation, a watchdog.
-
-    `unseen_tokens` is what the model call under way may have been billed, at most; None: nobody can tell.
-    """
-
-    reason: Reason
-    message: str
-    unseen_tokens: int | None = None
-
-
-Event: TypeAlias = Begun | Replied | ModelFailed | ToolsReturned | Stopped
-
-# --- instructions -----------------------------------------------------------------------------------------------------
-
-
-class CallModel(NamedTuple):
-    request: ModelRequest
-
-
-class CallTools(NamedTuple):
-    """All at once: calls of one turn do not depend on each other."""
-
-    calls: tuple[ToolUse, ...]
-
-
-class Done(NamedTuple):
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    reason: Reason
-    message: str
-
-
-Instruction: TypeAlias = CallModel | CallTools | Done | Ended
 _ENDINGS = (Done, Ended)
 _COMPLETE = frozenset({StopReason.END_TURN, StopReason.TOOL_USE, StopReason.STOP_SEQUENCE})
 
@@ -152,6 +55,7 @@ class Session:
     role: Role
     usage: Usage = NOTHING
     unseen_tokens: int = 0
+    overseer_tokens: int = 0  # what the small model that watches was billed, at most
     model_calls: int = 0
     tool_calls: int = 0
     bound_tokens: int = 0  # worst case of the model call under way
@@ -159,14 +63,17 @@ class Session:
     _prefix_tokens: int = 0  # what the last reply's request and reply were counted at
     _added_bytes: int = 0  # what was added since
     _repairs: int = 0
-    _repeats: dict[str, int] = field(default_factory=dict)
-    _fruitless: int = 0  # turns in a row without a tool result
+    _tool_turns: int = 0
+    _watchdog: Watchdog = field(init=False)
     _found: list[tuple[str, JsonValue]] = field(default_factory=list)
     _ended: bool = False
 
+    def __post_init__(self) -> None:
+        self._watchdog = Watchdog(self.role.limits, self.task.tokens_max)
+
     @property
     def spent_tokens(self) -> int:
-        return self.usage.total_tokens + self.unseen_tokens
+        return self.usage.total_tokens + self.unseen_tokens + self.overseer_tokens
 
     @property
     def ended(self) -> bool:
@@ -208,6 +115,8 @@ class Session:
             case ModelFailed(message, unseen_tokens, circuit_open):
                 self._settle(unseen_tokens=unseen_tokens)
                 return Ended(Reason.CIRCUIT_OPEN if circuit_open else Reason.MODEL_ERROR, message)
+            case Overseen(reply, unseen_tokens):
+                return self._on_overseen(reply, unseen_tokens)
             case Stopped(reason, message, unseen_tokens):
                 self._settle(unseen_tokens=self.bound_tokens if unseen_tokens is None else unseen_tokens)
                 return Ended(reason, message)
@@ -237,34 +146,52 @@ class Session:
     def _use(self, calls: tuple[ToolUse, ...]) -> Instruction:
         if self.model_calls >= self.task.turns_max:
             return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
-        for call in calls:
-            said = f"{call.name} {sorted(call.arguments.items())}"
-            times = self._repeats[said] = self._repeats.get(said, 0) + 1
-            if times > REPEATS_MAX:
-                return Ended(Reason.WATCHDOG, f"the same call {times} times, at most {REPEATS_MAX}: {said[:200]}")
+        runaway = self._watchdog.calls(calls)
+        if runaway:
+            return Ended(Reason.WATCHDOG, runaway)
         self.tool_calls += len(calls)
         return CallTools(calls)
 
     def _on_tools(self, returns: Sequence[ToolReturn]) -> Instruction:
-        fruitless = True
+        fatal = None
         for returned in returns:
-            if returned.error is None:
-                fruitless = False
+            if returned.fatal:
+                fatal = fatal or returned
             self._keep(returned.call.name, returned.error if returned.content is None else returned.content)
-        fatal = next((returned for returned in returns if returned.fatal), None)
         if fatal is not None:
             reason = Reason.CIRCUIT_OPEN if fatal.circuit_open else Reason.TOOL_ERROR
             return Ended(reason, f"{fatal.call.name}: {fatal.error}")
-        self._fruitless = self._fruitless + 1 if fruitless else 0
-        if self._fruitless >= FRUITLESS_MAX:
-            last = returns[-1]
-            return Ended(
-                Reason.WATCHDOG,
-                f"no progress: all tool calls of {self._fruitless} turns in a row failed, "
-                f"at most {FRUITLESS_MAX - 1} may; the last one, {last.call.name}, of: {str(last.error)[:200]}",
-            )
-        self._say(tuple(_result_block(returned) for returned in returns))
-        return self._call()
+        self._say(tuple([_result_block(returned) for returned in returns]))
+        self._tool_turns += 1
+        runaway = self._watchdog.returned(returns, self.spent_tokens, self._messages)
+        if runaway:
+            return Ended(Reason.WATCHDOG, runaway)
+        return self._call() if self.role.overseer is None else self._look()
+
+    def _look(self) -> Instruction:
+        """The overseer's turn, when it is due and its share of the task pays for it; else the model's."""
+        overseer = self.role.overseer
+        if overseer is None or self._tool_turns % overseer.every_turns:
+            return self._call()
+        left_tokens = min(
+            int(overseer.share_max * self.task.tokens_max) - self.overseer_tokens,
+            self.task.tokens_max - self.spent_tokens,
+        )
+        request = overseer.request(self.task, self._messages, tokens_left=left_tokens)
+        if request is None:
+            return self._call()
+        self.bound_tokens = request.tokens_left or 0
+        return CallOverseer(request, WAIT_SHARE_MAX * self.task.deadline_s)
+
+    def _on_overseen(self, reply: ModelReply | None, unseen_tokens: int) -> Instruction:
+        billed_tokens = 0 if reply is None else reply.usage.total_tokens + reply.unseen_tokens
+        self.overseer_tokens += billed_tokens + unseen_tokens
+        self.bound_tokens = 0
+        why = no_progress(reply)
+        if why is None:
+            return self._call()
+        problem = f"the watchdog model sees no progress after {self._tool_turns} turns with tools"
+        return Ended(Reason.WATCHDOG, f"{problem}: {why}; look at the transcript, or leave --watchdog-model out")
 
     def _conclude(self, text: str) -> Instruction:
         checked = self.role.check(text)

@@ -19,7 +19,7 @@ from typing import Any, cast
 from actors.contracts import JsonValue, Task
 from actors.models.base import ToolUse
 from actors.models.breaker import Breaker, Pass, Refused
-from actors.session import ToolReturn
+from actors.steps import ToolReturn
 from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError
 from actors.tools.cached import CachedTools
 from actors.tools.shared import Shared

@@ -12,9 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from actors.columns import column
 from actors.contracts import Outcome
 from actors.models.wire import wire_message
-from actors.session import Done, Ended, Session
+from actors.session import Session
+from actors.steps import Done, Ended
 
 CHARACTERS_MAX = 4_000  # of one block, as it is shown; the file has all of it
 
@@ -52,7 +54,7 @@ def transcript_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch | None:
         [outcome.attempt for outcome in kept],
         [outcome.work.transcript.encode("utf-8", "replace").decode() for outcome in kept],
     ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, TRANSCRIPT_SCHEMA, strict=True)]
+    arrays = [column(values, field.type) for values, field in zip(columns, TRANSCRIPT_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=TRANSCRIPT_SCHEMA)
 
 

@@ -97,6 +97,7 @@ class ModelReply(NamedTuple):
     """`unseen_tokens`: what lost attempts of this call may have been billed above `usage`, at most.
 
     `saved` is what a reply out of a cache cost when it was made: its `usage` is nothing, as nobody bills it again.
+    `called` is the model that was asked instead of the request's, where one stood in for it.
     `attributes` are what a span of the call says beside the usage, under the names of the GenAI conventions.
     """
 
@@ -107,6 +108,7 @@ class ModelReply(NamedTuple):
     unseen_tokens: int = 0
     saved: Usage = NOTHING
     attributes: Mapping[str, JsonValue] = MappingProxyType({})
+    called: str = ""
 
 
 class ModelError(Exception):

@@ -60,7 +60,7 @@ class CachedModel:
                 return known
             self.count.misses += 1
             reply = await self._inner.reply(request)
-            if reply.stop_reason in KEPT:
+            if reply.stop_reason in KEPT and not reply.called:  # what a fallback says is no answer of this model
                 await asyncio.to_thread(self._store.put, key, reply_json(reply))
             return reply
 

@@ -43,6 +43,11 @@ class Call:
             tokens_left=self.request.tokens_left,
         )
 
+    @property
+    def stood_in(self) -> bool:
+        """Whether another model is asked than the one that the request names."""
+        return self.model != self.request.model
+
     def lost(self, fault: Fault) -> None:
         """Book an attempt that brought no reply."""
         self.faults.append(fault.kind.value)
@@ -53,7 +58,7 @@ class Call:
         told: dict[str, JsonValue] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "anthropic",
-            "gen_ai.request.model": self.request.model,
+            "gen_ai.request.model": self.model,
             "gen_ai.request.max_tokens": self.request.output_tokens_max,
             "server.address": server.address,
             "server.port": server.port,
@@ -61,6 +66,8 @@ class Call:
             "muster.unseen_tokens": self.unseen_tokens,
             "muster.waited_ms": round(1e3 * self.waited_s, 3),
         }
+        if self.stood_in:
+            told["muster.fallback_for"] = self.request.model
         if self.faults:
             told["muster.faults"] = list[JsonValue](self.faults)
         if self.stream:
@@ -84,4 +91,5 @@ class Call:
             stop_reason=payload.stop_reason,
             unseen_tokens=self.unseen_tokens,
             attributes={**self.attributes(server), **told, **first},
+            called=self.model if self.stood_in else "",
         )

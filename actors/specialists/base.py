@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from actors.contracts import JsonValue, Task
 from actors.models.base import Effort
 from actors.tools.base import Tool, ToolContext
+from actors.watchdog import USUAL, WatchLimits
 from budget.errors import TaskError
 
 TOOLS_MAX = 12  # above this a specialist is no specialist: a 27-tool agent is mediocre at all of them
@@ -69,6 +70,7 @@ class Specialist:
     output_tokens_max: int = 4096  # of one reply; a router needs 50
     analyst: Analyst | None = None
     check_citations: CitationCheck | None = None
+    watchdog: WatchLimits = USUAL
 
     def task(
         self,

@@ -17,9 +17,8 @@ from actors.models.base import (
     ToolSpec,
     ToolUse,
 )
-from actors.session import (
-    REPEATS_MAX,
-    RESULT_BYTES_MAX,
+from actors.session import RESULT_BYTES_MAX, Session
+from actors.steps import (
     Answer,
     Begun,
     CallModel,
@@ -30,11 +29,11 @@ from actors.session import (
     ModelFailed,
     Replied,
     Role,
-    Session,
     Stopped,
     ToolReturn,
     ToolsReturned,
 )
+from actors.watchdog import WatchLimits
 
 
 def check_answer(text: str) -> Answer | str:
@@ -256,7 +255,7 @@ def test_the_same_call_over_and_over_is_ended_by_the_watchdog(sessions: list[Ses
         )
 
     assert instruction.reason is Reason.WATCHDOG
-    assert calls == REPEATS_MAX
+    assert calls == WatchLimits().repeats_max
 
 
 def test_the_last_turn_asks_for_the_answer_and_forbids_tools(sessions: list[Session]) -> None:

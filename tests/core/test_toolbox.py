@@ -11,7 +11,7 @@ import pytest
 
 from actors.contracts import Task
 from actors.models.base import ToolUse
-from actors.session import ToolReturn
+from actors.steps import ToolReturn
 from actors.toolbox import Toolbox, call_key
 from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError, tool
 from actors.tools.shared import Shared

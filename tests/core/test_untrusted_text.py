@@ -11,7 +11,8 @@ from actors import prompts
 from actors.contracts import Usage
 from actors.models.base import ModelReply, StopReason, Text, ToolResult, ToolSpec, ToolUse
 from actors.models.wire import request_body
-from actors.session import Answer, Begun, CallModel, CallTools, Ended, Replied, Role, Session, ToolReturn, ToolsReturned
+from actors.session import Session
+from actors.steps import Answer, Begun, CallModel, CallTools, Ended, Replied, Role, ToolReturn, ToolsReturned
 from support.tasks import a_task
 
 CORPUS = [

@@ -10,12 +10,13 @@ from pydantic import BaseModel
 
 from actors import ModelReply, ModelRequest, Reason, ScriptedModel, Specialist, ToolResult, Usage, tool
 from actors.models.scripted import calls, says
-from actors.session import FRUITLESS_MAX
 from actors.tools.base import ToolError
+from actors.watchdog import WatchLimits
 from orchestrator import Settings, dispatch
-from orchestrator.dispatching import Report
+from orchestrator.plan_report import Report
 
 CEILING = 40_000
+FRUITLESS_MAX = WatchLimits().fruitless_turns_max
 OTHERS = 12
 
 
@@ -58,13 +59,13 @@ def test_a_tool_that_always_fails_ends_the_session_as_no_progress():
 
     assert (failure.task_id, failure.reason) == ("runaway", Reason.WATCHDOG)
     assert "429 Too Many Requests" in failure.message
-    assert len(asked) == FRUITLESS_MAX
+    assert len(asked) == FRUITLESS_MAX + 1
     assert failure.work.spent_tokens <= CEILING
     assert len(report.results) == OTHERS
 
 
-def test_where_the_429_looks_like_a_result_spend_ends_at_the_tasks_ceiling():
-    """The tool wraps its refusal in an ordinary result: no rule sees it, and the ceiling holds all the same."""
+def test_where_the_429_looks_like_a_result_the_burn_rate_ends_it():
+    """The tool wraps its refusal in an ordinary result: no call fails, none is repeated, and nothing new comes."""
 
     @tool
     async def fetch(what: str) -> dict[str, object]:
@@ -75,9 +76,10 @@ def test_where_the_429_looks_like_a_result_spend_ends_at_the_tasks_ceiling():
     report = run(specialist_with(fetch), turns_max=1_000, asked=asked)
     (failure,) = report.failures
 
-    assert failure.reason is Reason.BUDGET_SKIP
-    assert failure.work.spent_tokens <= CEILING
-    assert len(asked) < 20
+    assert failure.reason is Reason.WATCHDOG
+    assert failure.message.startswith("burn rate: ")
+    assert failure.work.spent_tokens <= CEILING / 2
+    assert len(asked) < 8
     assert len(report.results) == OTHERS
     assert report.spent_tokens <= CEILING + OTHERS * 220
 
@@ -90,7 +92,7 @@ def test_a_session_with_a_success_now_and_then_is_left_alone():
     async def fetch(what: str) -> str:
         """Fetch something."""
         tries[0] += 1
-        if tries[0] % (FRUITLESS_MAX - 1):
+        if tries[0] % FRUITLESS_MAX:
             raise ToolError(f"429 for {what}")
         return "a figure"
 

@@ -1,0 +1,53 @@
+"""One host in this process, without a driver: its outcomes, and what its ledger was told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actors.accounts import run_account
+from actors.assembly import Assigned, HostSpec, assemble
+from actors.contracts import Outcome, Task
+from actors.models.base import ModelClient
+from actors.runner import Rules
+from actors.specialists.base import Specialist
+from budget import AccountStanding, Limit
+from budget.client import local_budget
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of the tasks, in their order, and the batch's account after them."""
+
+    outcomes: list[Outcome]
+    standing: AccountStanding
+
+
+def ran(specialist: Specialist, model: ModelClient, tasks: Sequence[Task], *, assigned: Assigned, **limit: Any) -> Ran:
+    """Run `tasks` on one host, one after the other. `limit` is the batch's: tokens, microusd."""
+    return asyncio.run(_ran(specialist, model, tasks, assigned, Limit(limit.get("tokens"), limit.get("microusd"))))
+
+
+async def _ran(
+    specialist: Specialist, model: ModelClient, tasks: Sequence[Task], assigned: Assigned, limit: Limit
+) -> Ran:
+    async with local_budget(None) as budget:
+        await budget.open("batch", limit=limit)
+        for run_id in {task.run_id for task in tasks}:
+            await budget.open(run_account("batch", run_id), parent="batch", limit=Limit(None, None))
+        spec = HostSpec(
+            id="host-1",
+            specialist=specialist,
+            model=lambda _: model,
+            assigned=assigned,
+            rules=Rules(transcripts="all"),
+            sessions_max=1,
+        )
+        host = assemble(spec, budget)
+        outcomes = [await host.runner.run(task, received_s=0.0) for task in tasks]
+        await host.close()
+        standing = (await budget.standing("batch")).of("batch")
+    assert standing is not None
+    return Ran(outcomes, standing)
