@@ -5,18 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections import Counter
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from actors.columns import column
 from actors.contracts import Failure, Outcome, Result
 from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
 from budget.errors import RunDirectoryError
@@ -25,7 +25,6 @@ from orchestrator.store import RunDirectory
 READ_AT_ONCE = 1_024  # outcomes that are values at a time while somebody goes through them
 
 Kind = TypeVar("Kind", bound=Outcome)
-Places: TypeAlias = "NDArray[np.int64]"
 
 
 class Scratch:
@@ -57,10 +56,10 @@ class Outcomes(Sequence[Kind], Generic[Kind]):
     def __getitem__(self, wanted: slice) -> list[Kind]: ...
 
     def __getitem__(self, wanted: int | slice) -> Kind | list[Kind]:
-        places = range(self._count)[wanted]  # says IndexError
-        if isinstance(places, range):
+        if isinstance(wanted, slice):
             return self._values(self._places[wanted])
-        return self._values(self._places[places : places + 1])[0]
+        place = range(self._count)[wanted]  # raises IndexError
+        return self._values(self._places[place : place + 1])[0]
 
     def __iter__(self) -> Iterator[Kind]:
         for start in range(0, self._count, READ_AT_ONCE):
@@ -77,31 +76,28 @@ class Outcomes(Sequence[Kind], Generic[Kind]):
         return f"<{self._count} outcomes>" if self._count > READ_AT_ONCE else repr(list(self))
 
     @cached_property
-    def _places(self) -> Places:
+    def _places(self) -> Sequence[int]:
         """Where these outcomes lie among the report's rows, by task id. Only two columns are read for it."""
-        columns = [(batch.column("task_id"), batch.column("status")) for batch in self._read()]
-        if not columns:
-            return np.zeros(0, np.int64)
-        ids, statuses = (pa.chunked_array(list(chunks)) for chunks in zip(*columns, strict=True))
-        wanted = pc.equal(statuses, OK) if self._answered else pc.not_equal(statuses, OK)
-        order = pc.sort_indices(ids.filter(wanted)).to_numpy()
-        return cast(Places, np.flatnonzero(wanted.to_numpy())[order])
+        statuses = chain.from_iterable(batch.column("status").to_pylist() for batch in self._read())
+        places = [place for place, status in enumerate(statuses) if (status == OK) is self._answered]
+        ids = [task_id for batch in self._read() for task_id in batch.column("task_id").to_pylist()]
+        return array("q", sorted(places, key=ids.__getitem__))
 
     @cached_property
-    def _starts(self) -> Places:
+    def _starts(self) -> Sequence[int]:
         """The place of each batch's first row."""
-        return np.cumsum([0, *(batch.num_rows for batch in self._read())], dtype=np.int64)
+        return list(accumulate((batch.num_rows for batch in self._read()), initial=0))
 
-    def _values(self, places: Places) -> list[Kind]:
+    def _values(self, places: Sequence[int]) -> list[Kind]:
         """The outcomes at these places, in the order asked for."""
-        batches = self._read()
+        by_batch: dict[int, list[int]] = {}
+        for place in places:
+            by_batch.setdefault(bisect_right(self._starts, place) - 1, []).append(place)
         found: dict[int, Outcome] = {}
-        of_batch = np.searchsorted(self._starts, places, side="right") - 1
-        for number in np.unique(of_batch):
-            chosen = places[of_batch == number]
-            rows = batches[number].take(pa.array(chosen - self._starts[number]))
-            found |= zip(chosen.tolist(), outcomes_of(rows), strict=True)
-        return cast(list[Kind], [found[place] for place in places.tolist()])
+        for number, chosen in by_batch.items():
+            rows = column([place - self._starts[number] for place in chosen], pa.int64())
+            found |= zip(chosen, outcomes_of(self._read()[number].take(rows)), strict=True)
+        return cast(list[Kind], [found[place] for place in places])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +179,7 @@ class Report:
 
 def report_of(directory: RunDirectory, scratch: Scratch | None, statuses: Mapping[str, int], **figures: Any) -> Report:
     """The report of a batch whose outcomes lie in `directory`, which is `scratch` where they are not to stay."""
-    return Report(read=partial(_kept, directory, scratch), statuses=dict(sorted(Counter(statuses).items())), **figures)
+    return Report(read=partial(_kept, directory, scratch), statuses=dict(sorted(statuses.items())), **figures)
 
 
 def _kept(directory: RunDirectory, _: Scratch | None) -> Iterator[pa.RecordBatch]:
