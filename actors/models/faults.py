@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import aiohttp
 import anthropic
 import httpx2
@@ -12,6 +14,7 @@ from actors.models.retry import Fault, FaultKind, status_fault
 from actors.models.wire import Malformed, json_object
 
 MESSAGE_CHARACTERS_MAX = 400
+PAGE_BYTES_MAX = 20_000  # of an error page: its words come first
 
 # Nothing was sent, so nothing can be billed.
 NEVER_CONNECTED = (
@@ -25,24 +28,29 @@ NEVER_CONNECTED = (
     httpx2.PoolTimeout,
     httpx2.UnsupportedProtocol,
 )
-# Error types of the Messages API that come as an event in a stream with status 200.
-TRANSIENT_STREAM_ERRORS = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
+# Error types of the Messages API that pass and may come with status 200: as an event of a stream, or as a body.
+STREAM_ERRORS = {
+    "overloaded_error": FaultKind.OVERLOADED,
+    "rate_limit_error": FaultKind.RATE_LIMITED,
+    "api_error": FaultKind.SERVER_ERROR,
+    "timeout_error": FaultKind.SERVER_ERROR,
+}
+_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
 def fault_of(error: BaseException) -> Fault:
     """The fault that `error` stands for. Anything unknown counts as permanent and possibly billed."""
     match error:
         case anthropic.APIStatusError():
-            headers = {name.lower(): value for name, value in error.response.headers.items()}
-            return status_fault(error.status_code, _status_message(error), headers)
+            answered = Answered(error.status_code, error.response.headers, error.response.content)
+            return status_fault(error.status_code, said(answered), answered.headers)
         case Malformed():
             return _lost(FaultKind.MALFORMED, str(error), None if error.usage is None else error.usage.total_tokens)
         case anthropic.APIResponseValidationError():
             return _lost(FaultKind.MALFORMED, "the reply does not have the form of a message")
         case StreamFault():
-            overloaded = error.kind == "overloaded_error"
-            kind = FaultKind.OVERLOADED if overloaded else FaultKind.SERVER_ERROR
-            transient = error.kind in TRANSIENT_STREAM_ERRORS
+            kind = STREAM_ERRORS.get(error.kind, FaultKind.REJECTED)
+            transient = error.kind in STREAM_ERRORS
             return Fault(kind=kind, message=f"{error.kind}: {error}", transient=transient, billed_tokens=None)
         case anthropic.APIConnectionError():
             return _connection_fault(error.__cause__ or error, timed_out=isinstance(error, anthropic.APITimeoutError))
@@ -72,17 +80,14 @@ def _lost(kind: FaultKind, message: str, billed_tokens: int | None = None) -> Fa
 
 
 def said(answered: Answered) -> str:
-    """What a reply with an error status says for itself."""
+    """What a reply with an error status says for itself: the API's message, or the words of a proxy's page."""
     try:
         error = json_object(answered.body).get("error")
+        message = error.get("message") if isinstance(error, dict) else error
     except Malformed:
-        error = None
-    message = error.get("message") if isinstance(error, dict) else None
+        page = answered.body[:PAGE_BYTES_MAX].decode("utf-8", "replace")
+        message = " ".join(_TAGS.sub(" ", page).split())
     return _status_words(answered.status, message, answered.headers.get("request-id"))
-
-
-def _status_message(error: anthropic.APIStatusError) -> str:
-    return _status_words(error.status_code, error.api_message, error.request_id)
 
 
 def _status_words(status: int, message: object, request_id: str | None) -> str:

@@ -2,36 +2,76 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from budget.errors import SettingsError
 
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 KEY_CHARACTERS_MIN = 8  # a shorter one would blot out ordinary words wherever texts are scrubbed
 HIDDEN = "[key]"
+_ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_NEVER_UNESCAPED = '"\\'  # they would end the JSON text that they are escaped in
 
 
 class Key:
     """A secret that says itself only when asked by name. It neither prints nor pickles."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_forms", "_forms_bytes", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._forms = _forms(text) if len(text) >= KEY_CHARACTERS_MIN else ()
+        self._forms_bytes = tuple(form.encode() for form in self._forms)
 
     def reveal(self) -> str:
         return self._text
 
     def scrub(self, text: str) -> str:
-        """`text` without the key."""
-        return text.replace(self._text, HIDDEN) if len(self._text) >= KEY_CHARACTERS_MIN else text
+        """`text` without the key: bare, escaped as in JSON, in a URL, in HTML, in basic authentication or in hex."""
+        if "\\u00" in text:
+            bare = _ESCAPED.sub(_unescaped, text)
+            if any(form in bare for form in self._forms):
+                text = bare
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
 
-    def scrub_bytes(self, body: bytes) -> bytes:
-        secret = self._text.encode()
-        return body.replace(secret, HIDDEN.encode()) if len(secret) >= KEY_CHARACTERS_MIN and secret in body else body
+    def scrub_json(self, value: Any) -> Any:
+        """A JSON value without the key in any of its texts and names, nor across the texts of one list."""
+        if isinstance(value, str):
+            return self.scrub(value)
+        if isinstance(value, list):
+            return self._whole([self.scrub_json(item) for item in value])
+        if isinstance(value, dict):
+            return {self.scrub(name): self.scrub_json(item) for name, item in value.items()}
+        return value
+
+    def may_be_in(self, body: bytes) -> bool:
+        """Whether a JSON text has to be looked through: the key is in it, or escapes that may spell it."""
+        return b"\\u00" in body or b"\\/" in body or any(form in body for form in self._forms_bytes)
+
+    def _whole(self, blocks: list[Any]) -> list[Any]:
+        """Blocks of text are read as one: where the key lies across two of them, all of it is in the first."""
+        texts = [block for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
+        if len(texts) < 2:
+            return blocks
+        joined = "".join(block["text"] for block in texts)
+        clean = self.scrub(joined)
+        if clean != joined:
+            for block in texts:
+                block["text"] = ""
+            texts[0]["text"] = clean
+        return blocks
 
     def __repr__(self) -> str:
         return f"Key({HIDDEN})"
@@ -64,3 +104,27 @@ def _clean(text: str, where: str) -> str:
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise SettingsError(f"the key in {where} holds a blank or an unprintable character: it must be the key alone")
     return key
+
+
+def _forms(key: str) -> tuple[str, ...]:
+    """How a key is written in texts, the longest first, so that no part of one is left over."""
+    escaped = json.dumps(key)[1:-1]
+    twice = json.dumps(escaped)[1:-1]  # JSON inside of JSON
+    bare = [key, escaped, twice, escaped.replace("/", "\\/"), repr(key)[1:-1], html.escape(key), quote(key, safe="")]
+    raw = key.encode()
+    return tuple(sorted({*bare, raw.hex(), raw.hex().upper(), *_base64(raw)}, key=len, reverse=True))
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """The characters that stand for `raw` wherever it lies in what was encoded: those that share bits are left out."""
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + raw).decode()
+        whole = (8 * (before + len(raw))) // 6  # characters that no following byte changes
+        inner = text[-(-8 * before // 6) : whole]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return found[0] if character in _NEVER_UNESCAPED else character

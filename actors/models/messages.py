@@ -14,11 +14,12 @@ from anthropic._types import RequestOptions
 
 from actors.contracts import Usage
 from actors.models import wire
-from actors.models.events import Assembly
+from actors.models.events import Assembly, stream_fault
 from actors.models.faults import fault_of, said
 from actors.models.http import TRACEPARENT, Answered, LeanClient, Prepared
 from actors.models.key import Key
 from actors.models.retry import Fault, status_fault
+from actors.models.sse import EventStream
 
 PATH = "/v1/messages"
 Headers: TypeAlias = Mapping[str, str]
@@ -63,20 +64,32 @@ class Messages:
                 if stream:
                     return await self._stream(body, progress, traceparent)
                 return await self._whole(body, progress, traceparent)
+        except anthropic.APIStatusError as error:
+            return self._refused(Answered(error.status_code, error.response.headers, error.response.content))
         except Exception as error:
             fault = fault_of(error)
-            if isinstance(error, anthropic.APIStatusError):
-                progress.headers = error.response.headers
         known = _known_bill(fault, progress.assembly.seen_usage, output_tokens_max)
         return Sent(known, progress.headers, progress.first_chunk_s)
 
     async def _whole(self, body: bytes, progress: _Progress, traceparent: str) -> Sent:
         answered = await self._post(body, traceparent)
         progress.headers = answered.headers
-        if answered.status >= 300:
-            return Sent(status_fault(answered.status, said(answered), answered.headers), answered.headers)
-        message = wire.json_object(self._key.scrub_bytes(answered.body))
-        return Sent(wire.payload(message), answered.headers)
+        if not 200 <= answered.status < 300:
+            return self._refused(answered)
+        return Sent(wire.payload(self._object(answered.body)), answered.headers)
+
+    def _refused(self, answered: Answered) -> Sent:
+        """An error status, in the server's own words. Scrubbed before it is shortened: half a key is one too."""
+        clean = self._key.scrub(answered.body.decode("utf-8", "replace")).encode("utf-8", "replace")
+        words = said(replace(answered, body=clean))
+        return Sent(status_fault(answered.status, words, answered.headers), answered.headers)
+
+    def _object(self, body: bytes) -> dict[str, Any]:
+        """A body's JSON without the key, however it was spelled in there."""
+        message = wire.json_object(body)
+        if message.get("type") == "error":
+            raise stream_fault(message)
+        return cast(dict[str, Any], self._key.scrub_json(message)) if self._key.may_be_in(body) else message
 
     async def _post(self, body: bytes, traceparent: str) -> Answered:
         """The SDK builds and sends the first request; the later ones differ from it in nothing but the body."""
@@ -100,18 +113,26 @@ class Messages:
         response = cast(httpx2.Response, opened)  # with this cast_to the SDK hands the open response out as it is
         progress.headers = response.headers
         try:
-            async for event in anthropic.AsyncStream.raw_events(response):
-                if progress.first_chunk_s is None:
-                    progress.first_chunk_s = self._clock() - started_s
-                if event.data:
-                    data = self._key.scrub_bytes(event.data.encode("utf-8", "replace"))
-                    progress.assembly.feed(wire.json_object(data))
-                if progress.assembly.done:
-                    message = wire.payload(progress.assembly.message())
-                    return Sent(message, response.headers, progress.first_chunk_s)
+            if "json" in response.headers.get("content-type", ""):  # it does not stream, or says what is wrong
+                return Sent(wire.payload(self._object(await response.aread())), response.headers)
+            await self._assemble(response, progress, started_s)
         finally:
             await response.aclose()
-        raise wire.Malformed("the stream ended before its message")
+        message = self._key.scrub_json(progress.assembly.message())  # only now: pieces of a key are none
+        return Sent(wire.payload(message), response.headers, progress.first_chunk_s)
+
+    async def _assemble(self, response: httpx2.Response, progress: _Progress, started_s: float) -> None:
+        """Feeds the events of an open stream into the assembly, until it is complete."""
+        events, assembly = EventStream(), progress.assembly
+        async for piece in response.aiter_bytes():
+            if progress.first_chunk_s is None:
+                progress.first_chunk_s = self._clock() - started_s
+            for data in events.feed(piece):
+                assembly.feed(wire.json_object(data))
+                if assembly.done:
+                    return
+        if not assembly.stopped:  # a server that leaves out the very last event has said everything
+            raise wire.Malformed("the stream ended before its message")
 
 
 def _options(traceparent: str) -> RequestOptions:
@@ -128,7 +149,10 @@ class _Progress:
 
 
 def _known_bill(fault: Fault, seen: Usage | None, output_tokens_max: int) -> Fault:
-    """A stream that broke off had told its input already: only its output is then unknown."""
-    if seen is None or fault.billed_tokens is not None:
+    """A stream that broke off had told its input already: only its output is then unknown.
+
+    Some servers tell the input at the end and none at first: that is not believed.
+    """
+    if seen is None or not seen.input_tokens or fault.billed_tokens is not None:
         return fault
     return replace(fault, billed_tokens=seen.input_tokens + output_tokens_max)

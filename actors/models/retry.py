@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 
@@ -61,7 +62,10 @@ def status_fault(status: int, message: str, headers: Mapping[str, str]) -> Fault
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The wait that a server asks for, in seconds; None when it asks for none or in a form that is no number."""
+    """The wait that a server asks for, in seconds; None when it asks for none, or in a form that makes no sense.
+
+    A moment instead of a number of seconds is told from the reply's own `date`: clocks differ.
+    """
     for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
             asked_s = float(headers[name]) * unit_s
@@ -69,7 +73,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 <= asked_s < float("inf"):
             return asked_s
-    return None
+    return _between_s(headers.get("date"), headers.get("retry-after"))
+
+
+def _between_s(now: str | None, then: str | None) -> float | None:
+    """Seconds from one HTTP date to another; 0 when that one is over. None when either is no date."""
+    try:
+        return max(0.0, (parsedate_to_datetime(then or "") - parsedate_to_datetime(now or "")).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
 
 
 def full_jitter_s(attempt: int, random01: float, *, base_s: float, delay_max_s: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isinf
 from typing import Any, NoReturn, cast
 
 from actors.contracts import JsonValue, Usage
@@ -12,6 +13,7 @@ from actors.models.base import Block, Message, ModelRequest, Opaque, StopReason,
 
 TOKENS_MAX = 10**9  # a count above this is no count
 HISTORY_CACHED_FROM = 5  # messages: the third turn. A cache write costs a quarter more and pays when it is read again.
+_FOR_AN_HOUR = "ephemeral_1h_input_tokens"
 HIDDEN_PROMPT_TOKENS = 1_000  # the provider's own words about tools and schemas; its documentation says 290 to 800
 
 
@@ -114,14 +116,24 @@ def _wire_blocks(blocks: tuple[Block, ...]) -> Iterator[dict[str, Any]]:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """`body` as a JSON object. Raises Malformed for anything else."""
+    """`body` as a JSON object; a byte order mark before it is dropped. Raises Malformed for anything else."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"the reply is not JSON ({len(body)} bytes): {_short(error)}") from None
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the reply is not UTF-8 ({len(body)} bytes, the first wrong one at {error.start})") from None
+    value = json_value(text)
     if not isinstance(value, dict):
         raise Malformed(f"the reply is a JSON {type(value).__name__}, not an object")
-    return cast(dict[str, Any], _without_surrogates(value) if b"\\ud" in body or b"\\uD" in body else value)
+    return cast(dict[str, Any], value)
+
+
+def json_value(text: str) -> Any:
+    """`text` as JSON that can be written again: no NaN, no infinity, no half surrogate pairs. Raises Malformed."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the reply is not JSON ({len(text)} characters): {_short(error)}") from None
+    return _without_surrogates(value) if "\\ud" in text or "\\uD" in text else value
 
 
 def payload(message: Mapping[str, Any]) -> Payload:
@@ -149,13 +161,23 @@ def usage_of(raw: Any) -> Usage:
     """The provider's count; input includes what was read from and written to its cache. Raises Malformed."""
     if not isinstance(raw, dict):
         raise Malformed(f"usage is {_short(raw)}, not an object")
-    read, written = _count(raw, "cache_read_input_tokens"), _count(raw, "cache_creation_input_tokens")
+    read, written = _count(raw, "cache_read_input_tokens"), _written(raw)
+    by_time = raw.get("cache_creation")
     return Usage(
         input_tokens=_count(raw, "input_tokens", required=True) + read + written,
         output_tokens=_count(raw, "output_tokens", required=True),
         cache_read_tokens=read,
         cache_write_tokens=written,
+        cache_write_1h_tokens=min(written, _count(by_time, _FOR_AN_HOUR)) if isinstance(by_time, dict) else 0,
     )
+
+
+def _written(raw: Mapping[str, Any]) -> int:
+    """Cache writes: as one count, or by how long they are kept."""
+    by_time = raw.get("cache_creation")
+    if raw.get("cache_creation_input_tokens") is None and isinstance(by_time, dict):
+        return sum(_count(by_time, name) for name in by_time)
+    return _count(raw, "cache_creation_input_tokens")
 
 
 def _count(raw: Mapping[str, Any], name: str, *, required: bool = False) -> int:
@@ -203,7 +225,14 @@ def _stop_reason(told: str, blocks: tuple[Block, ...]) -> StopReason:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name[:20]} is no JSON number")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):
+        _no_constant(number)
+    return value
 
 
 def _without_surrogates(value: Any) -> Any:

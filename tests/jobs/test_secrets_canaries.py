@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from jobs.sample import write_estate
 from support.audits import muster
+from support.canaries import held, texts_of, watched_processes
 from support.collector import collecting
 from support.messages_echo import ENVIRONMENT_KEY, FILE_KEY
 from support.messages_server import Serving, serving
@@ -37,24 +35,6 @@ def manifest(tmp_path: Path) -> Path:
     return tmp_path / "estate" / "catalog-info.yaml"
 
 
-def texts_of(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file of a run as bytes; tables also as what is in them, since they are compressed."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path, path.read_bytes()
-        if path.suffix == ".parquet":
-            yield path, str(pq.read_table(path).to_pylist()).encode()
-        if path.suffix == ".arrow":
-            with pa.ipc.open_stream(path.read_bytes()) as stream:
-                yield path, str(stream.read_all().to_pylist()).encode()
-
-
-def processes(marker: str) -> list[str]:
-    """What the process list shows of those whose arguments have `marker` in them."""
-    shown = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in shown.splitlines() if marker in line]
-
-
 @pytest.mark.parametrize("source", ["environment", "file"])
 def test_a_key_is_in_nothing_that_a_run_leaves_says_or_shows(manifest, provider, tmp_path, source):
     """Run directory, transcripts of all, debug log, spans and metrics, process list: searched byte by byte.
@@ -63,7 +43,7 @@ def test_a_key_is_in_nothing_that_a_run_leaves_says_or_shows(manifest, provider,
     """
     key = ENVIRONMENT_KEY if source == "environment" else FILE_KEY
     faults = [{"kind": "server_error", "share": 0.1}, {"kind": "refusal", "share": 0.05}]
-    provider.play({"answer": "support.messages_echo:answer", "faults": faults, "latency_ms": 20})
+    provider.play({"answer": "support.messages_echo:answer", "faults": faults, "latency_ms": 20, "watch": [key]})
     key_file = tmp_path / "key"
     key_file.write_text(FILE_KEY)
     key_file.chmod(0o600)
@@ -76,23 +56,20 @@ def test_a_key_is_in_nothing_that_a_run_leaves_says_or_shows(manifest, provider,
     with collecting() as collector:
         command = [sys.executable, "-m", "jobs", "--log-level", "debug", "audit", str(manifest), *options]
         log = tmp_path / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env={**environment, **collector.environment})
-            listed: list[str] = []
-            while process.poll() is None:
-                listed += processes(str(run_dir))
-                time.sleep(0.2)
+        with log.open("wb") as out, watched_processes() as listed:
+            ended = subprocess.run(command, stdout=out, stderr=out, env={**environment, **collector.environment})
         sent = b"".join(collector.bodies)
 
-    assert process.returncode in (0, 3, 4)
-    assert listed
-    assert not any(key in line for line in listed)
-    assert key.encode() not in log.read_bytes()
+    assert ended.returncode in (0, 3, 4)
+    assert any(str(run_dir).encode() in line for line in listed.seen)
+    assert not any(held(line, (key,)) for line in listed.seen)
+    assert held(log.read_bytes(), (key,)) == []
     assert collector.spans
-    assert key.encode() not in sent
+    assert held(sent, (key,)) == []
     searched = list(texts_of(run_dir))
     assert {path.parent.name for path, _ in searched} >= {"outcomes", "tasks", "transcripts", "ledger"}
-    assert [path.name for path, text in searched if key.encode() in text] == []
+    assert [path.name for path, text in searched if held(text, (key,))] == []
+    assert provider.meter()["watched"] == 0
 
 
 def test_a_password_in_a_prometheus_address_is_refused_and_not_repeated(manifest, tmp_path):

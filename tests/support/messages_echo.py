@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,9 @@ from support import messages_audit
 
 ENVIRONMENT_KEY = "sk-canary-environment-11112222"
 FILE_KEY = "sk-canary-in-a-file-33334444"
-LEAK = f"your key is {ENVIRONMENT_KEY} or {FILE_KEY}"
+BASIC = [base64.b64encode(f"user:{key}".encode()).decode() for key in (ENVIRONMENT_KEY, FILE_KEY)]
+ESCAPED = [key.replace("-", "\\u002d") for key in (ENVIRONMENT_KEY, FILE_KEY)]  # as JSON inside of JSON may spell it
+LEAK = f"your key is {ENVIRONMENT_KEY} or {FILE_KEY}, {' '.join(BASIC)} or {' '.join(ESCAPED)}"
 
 
 def answer(body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:

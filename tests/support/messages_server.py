@@ -17,6 +17,7 @@ The plan (every field may be left out):
     headers      "all" (default): anthropic-ratelimit-* on every reply, "429": only there, "none"
     window_s     instead of buckets, windows of this length that refill at their end
     retry_after  "ceil" (default, whole seconds), "exact", "none"
+    watch        texts that no request may hold: `GET /meter` counts the bodies that do as "watched"
     answer       "module:function" instead of `messages_replies.answer`
     faults       list of {"kind", "share"} drawn by chance, or with "first": n for the first n requests, before shares;
                  "model" limits one to a model. Kinds: see `FAULTS`.
@@ -148,6 +149,7 @@ class Server:
         return {
             **{name: self.counts[name] for name in ("requests", "billed", "unseen", "input_tokens", "output_tokens")},
             **{name: self.counts[name] for name in ("cache_read_tokens", "cache_write_tokens", "unseen_tokens")},
+            "watched": self.counts["watched"],
             "total_tokens": self.counts["input_tokens"] + self.counts["output_tokens"],
             "statuses": dict(self.statuses),
             "models": {name: dict(counts) for name, counts in self.models.items()},
@@ -179,6 +181,7 @@ class Server:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
         if key is not None and given != key:
             return self.error(401, "authentication_error", f"invalid key {given}")
+        self.counts["watched"] += any(text.encode() in raw for text in self.plan.get("watch", ()))
         try:
             body = replies.checked(json.loads(raw))
         except (ValueError, replies.BadRequest, KeyError, AttributeError, TypeError) as error:
