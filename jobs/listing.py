@@ -15,8 +15,8 @@ import pyarrow as pa
 from actors.contracts import Failure, JsonValue
 from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
 from budget.errors import RunDirectoryError
+from orchestrator.attempts import latest
 from orchestrator.resume import interrupted
-from orchestrator.segments import latest
 from orchestrator.store import RunDirectory
 
 FAILURES_SHOWN_MAX = 20

@@ -1,28 +1,43 @@
 """What a run directory's files hold: Arrow segments that tell whether they are whole, and Parquet once a run is over.
 
-00000007-1a2b3c4d.arrow   the seventh segment: an Arrow stream; the second part of its name is its CRC-32
-00000007.parquet          all segments up to the seventh, sorted by run and task
+00000007-1a2b3c4d.arrow     the seventh segment: an Arrow stream; the second part of its name is its CRC-32
+00000007-5e6f7a8b.parquet   all segments up to the seventh, sorted by run and task
+
+In both, the schema's metadata says whose they are: the run, the folder and the number. So a file that was put into
+another run's directory, or lies there twice, is known for what it is.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_SEGMENT = re.compile(r"(\d{8,12})(?:-([0-9a-f]{8}))?\.arrow\Z")
-_COMPACT = re.compile(r"(\d{8,12})\.parquet\Z")
+_NAME = re.compile(r"(\d{8,12})(?:-([0-9a-f]{8}))?\.(arrow|parquet)\Z")
+_STAMP = b"muster"
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-ROWS_OF_GROUP = 16_384  # of Parquet: some 10 MB of outcomes, so that a reader of one run reads little else
 ROWS_OF_BATCH = 4_096
+# What makes a row one of ours. All other columns may be missing in files of older versions.
+ESSENTIAL = frozenset({"task_id", "id", "run_id", "agent", "attempt", "status", "transcript"})
+# Columns whose null means something: unknown, or none. In others a missing value is zero, "" or empty.
+NULL_MEANS_NONE = frozenset({"answer", "found", "cost_microusd"})
 
 
 class DamagedError(Exception):
     """A file that is not what was written: torn, changed, or of somebody else."""
+
+
+class ForeignError(DamagedError):
+    """A whole file of another run."""
+
+
+class NewerError(Exception):
+    """A whole file of ours that this version cannot read."""
 
 
 class Named(NamedTuple):
@@ -33,83 +48,138 @@ class Named(NamedTuple):
     crc: str = ""
 
 
+class Stamp(NamedTuple):
+    """Whose a file is. `run` is empty where the run has no id."""
+
+    run: str
+    folder: str
+    number: int
+
+
 def named(name: str) -> Named | None:
     """A file's place among the others; None for a name that is none of ours."""
-    segment, compact = _SEGMENT.match(name), _COMPACT.match(name)
-    if segment:
-        return Named(int(segment[1]), "arrow", segment[2] or "")
-    return Named(int(compact[1]), "parquet") if compact else None
+    found = _NAME.match(name)
+    return Named(int(found[1]), found[3], found[2] or "") if found else None
+
+
+def name_of(number: int, kind: str, data: pa.Buffer) -> str:
+    return f"{number:08d}-{crc32(data):08x}.{kind}"
+
+
+def stamped(schema: pa.Schema, stamp: Stamp) -> pa.Schema:
+    return schema.with_metadata({_STAMP: json.dumps(stamp).encode()})
 
 
 def segment(
-    number: int, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, compression: str | None = None
+    stamp: Stamp, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, compression: str | None = None
 ) -> tuple[str, pa.Buffer]:
     """A segment's name and bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as stream:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, stamped(schema, stamp), options=options) as stream:
         for batch in batches:
             stream.write_batch(batch)
     data = sink.getvalue()
-    return f"{number:08d}-{crc32(data):08x}.arrow", data
+    return name_of(stamp.number, "arrow", data), data
 
 
-def parquet(number: int, table: pa.Table) -> tuple[str, pa.Buffer]:
-    """A compacted table's name and bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", row_group_size=ROWS_OF_GROUP)
-    return f"{number:08d}.parquet", sink.getvalue()
-
-
-def batches_of(name: str, data: pa.Buffer, schema: pa.Schema) -> list[pa.RecordBatch]:
-    """The rows of a file. Raises DamagedError when it is torn, changed, or has other columns."""
-    of = named(name)
-    if of is None:
-        raise DamagedError("its name is none that is written here")
+def batches_of(name: str, data: pa.Buffer, schema: pa.Schema, place: Stamp) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, with the columns of `schema`. Raises DamagedError and NewerError."""
+    of = _whole(name, data)
     try:
-        return _arrow(data, schema, of.crc) if of.kind == "arrow" else _parquet(data, schema)
-    except (pa.ArrowInvalid, pa.ArrowSerializationError, OSError, EOFError) as error:
+        if of.kind == "arrow":
+            with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
+                _known(stream.schema, schema, place)
+                yield from (_filled(batch, schema) for batch in stream)
+        else:
+            with pq.ParquetFile(pa.BufferReader(data)) as file:
+                _known(file.schema_arrow, schema, place)
+                yield from (_filled(batch, schema) for batch in file.iter_batches(ROWS_OF_BATCH))
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise DamagedError(" ".join(str(error).split())[:200]) from None
 
 
-def _arrow(data: pa.Buffer, schema: pa.Schema, crc: str) -> list[pa.RecordBatch]:
-    if crc and f"{crc32(data):08x}" != crc:
+def examine(name: str, data: pa.Buffer, schema: pa.Schema, place: Stamp) -> None:
+    """Whether a file is what was written at its place. Raises DamagedError, ForeignError and NewerError.
+
+    A file whose name has its CRC is believed to hold what was written; of any other each row is read.
+    """
+    of = _whole(name, data)
+    try:
+        if of.kind == "arrow":
+            with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
+                found = stream.schema
+        else:
+            with pq.ParquetFile(pa.BufferReader(data)) as file:
+                found = file.schema_arrow
+        _known(found, schema, place)
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise DamagedError(" ".join(str(error).split())[:200]) from None
+    if not of.crc:
+        for _ in batches_of(name, data, schema, place):
+            continue
+
+
+def _whole(name: str, data: pa.Buffer) -> Named:
+    """What the name says, when the bytes are those that it was made of."""
+    of = named(name)
+    if of is None:
+        raise DamagedError("its name is none that is written here")
+    if of.crc and f"{crc32(data):08x}" != of.crc:
         raise DamagedError(f"its {data.size:,} bytes are not those that its name was made of")
-    if data.size < len(END_OF_STREAM) or data.slice(data.size - len(END_OF_STREAM)).to_pybytes() != END_OF_STREAM:
+    ends = data.size >= len(END_OF_STREAM) and data.slice(data.size - len(END_OF_STREAM)).to_pybytes() == END_OF_STREAM
+    if of.kind == "arrow" and not ends:
         raise DamagedError(f"its {data.size:,} bytes end before the stream does")
-    with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
-        _refuse_others(stream.schema, schema)
-        return list(stream)
+    return of
 
 
-def _parquet(data: pa.Buffer, schema: pa.Schema) -> list[pa.RecordBatch]:
-    with pq.ParquetFile(pa.BufferReader(data)) as file:
-        _refuse_others(file.schema_arrow, schema)
-        return [batch.cast(schema) for batch in file.iter_batches(ROWS_OF_BATCH)]
+def _stamp(schema: pa.Schema) -> Stamp | None:
+    try:
+        return Stamp(*json.loads((schema.metadata or {})[_STAMP]))
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
-def _refuse_others(found: pa.Schema, schema: pa.Schema) -> None:
-    if found.names != schema.names:
-        odd = sorted({*found.names} ^ {*schema.names})
-        raise DamagedError(f"its columns are others: {', '.join(odd[:5]) or 'in another order'}")
-    for one, other in zip(found, schema, strict=True):
-        if not one.type.equals(other.type):
-            raise DamagedError(f"its column {one.name!r} is {one.type}, and not {other.type}")
+def _known(found: pa.Schema, schema: pa.Schema, place: Stamp) -> None:
+    """Refuse what was written elsewhere, and columns that are none of ours: a newer version's by that name."""
+    _refuse_strangers(_stamp(found), place)
+    more, fewer = sorted({*found.names} - {*schema.names}), {*schema.names} - {*found.names}
+    odd = more + sorted(fewer & ESSENTIAL)
+    if more and not fewer:
+        raise NewerError(f"it has columns that this version does not know: {', '.join(more[:5])}")
+    if odd or len(found.names) != len({*found.names}):
+        raise DamagedError(f"its columns are others: {', '.join(odd[:5]) or 'some are there twice'}")
+    for field in found:
+        ours = schema.field(field.name)
+        if not field.type.equals(ours.type):
+            raise (NewerError if _stamp(found) else DamagedError)(
+                f"its column {field.name!r} is {field.type}, and not {ours.type}"
+            )
 
 
-def latest(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
-    """One row per task, its latest attempt's, and the rows that these replace; both sorted by run and task."""
-    best: dict[str, tuple[int, int]] = {}  # task -> attempt, place
-    place = 0
-    for batch in batches:
-        ids, attempts = batch.column("task_id").to_pylist(), batch.column("attempt").to_pylist()
-        for task_id, attempt in zip(ids, attempts, strict=True):
-            before = best.get(task_id)
-            if before is None or before[0] < attempt:
-                best[task_id] = (attempt, place)
-            place += 1
-    table = pa.Table.from_batches(batches, schema)
-    chosen = sorted(place for _, place in best.values())
-    kept = set(chosen)
-    others = [row for row in range(place) if row not in kept] if len(kept) < place else []
-    order = [("run_id", "ascending"), ("task_id", "ascending"), ("attempt", "ascending")]
-    return tuple(table.take(pa.array(rows, pa.int64())).sort_by(order) for rows in (chosen, others))
+def _refuse_strangers(stamp: Stamp | None, place: Stamp) -> None:
+    if stamp is None:
+        return
+    if place.run and stamp.run != place.run:
+        raise ForeignError(f"it is of another run, {stamp.run!r}")
+    if stamp[1:] != place[1:]:
+        raise DamagedError(f"it is a copy of number {stamp.number} of {stamp.folder}")
+
+
+def _filled(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A file's rows under our columns; those that an older version did not write say nothing happened."""
+    if batch.schema.names == schema.names:
+        return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    have = {*batch.schema.names}
+    columns = [batch.column(f.name) if f.name in have else _nothing(f, batch.num_rows) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _nothing(field: pa.Field, rows: int) -> pa.Array:
+    if field.name in NULL_MEANS_NONE:
+        return pa.nulls(rows, field.type)
+    if pa.types.is_list(field.type):
+        return pa.array([[]] * rows, field.type)
+    if pa.types.is_boolean(field.type):
+        return pa.array([True] * rows, field.type)  # `required`: before it could be said, all were
+    return pa.array(["" if pa.types.is_string(field.type) else 0] * rows, field.type)

@@ -4,7 +4,7 @@ manifest.json          what was asked
 outcomes/ tasks/       segments while the batch runs, Parquet after it (segments.py)
 history/               outcomes that a later attempt replaced, once compacted
 transcripts/           conversations of sub-agents, compressed segments; a row may come twice, the last one counts
-set-aside/             files that were found torn, changed or foreign: nothing reads them
+set-aside/             files that were found torn, changed or foreign: nothing reads them (repair.py)
 ledger/                the budget's journal; for a directory in an object store it lies in this user's home
 """
 
@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -23,20 +26,30 @@ from actors.contracts import JsonValue
 from actors.tables import OUTCOME_SCHEMA, TASK_SCHEMA
 from actors.transcripts import TRANSCRIPT_SCHEMA
 from budget.errors import RunDirectoryError
-from orchestrator.segments import DamagedError, batches_of, latest, named, parquet, segment
-from orchestrator.store_files import Files, LocalFiles, files_at
+from orchestrator.attempts import latest
+from orchestrator.compaction import compacted
+from orchestrator.local_files import LocalFiles, NoFileError
+from orchestrator.object_files import reason_of
+from orchestrator.repair import SEGMENTS_OF_DRIVER, Folder, repair, say_gaps
+from orchestrator.segments import DamagedError, Named, NewerError, Stamp, batches_of, name_of, named, segment, stamped
+from orchestrator.store_files import Files, files_at
 
 log = logging.getLogger("muster.store")
 
 MANIFEST = "manifest.json"
+SUMMARY = "summary.json"
+SCRATCH = ".compaction-"
 FOLDERS = ("outcomes", "tasks", "ledger")
-SEGMENTS_OF_DRIVER = 10_000_000  # one a second for a third of a year
 SCHEMAS = {
     "outcomes": OUTCOME_SCHEMA,
     "tasks": TASK_SCHEMA,
     "history": OUTCOME_SCHEMA,
     "transcripts": TRANSCRIPT_SCHEMA,
 }
+
+
+class RunChangedError(RunDirectoryError):
+    """Whoever works on the run replaced files while they were read: what was read so far is not all."""
 
 
 @dataclass(slots=True)
@@ -49,59 +62,59 @@ class RunDirectory:
     files: Files
     durable: bool = True
     _segments: dict[str, int] = field(default_factory=lambda: {"outcomes": 0, "tasks": 0, "transcripts": 0})
+    _run_id: str | None = None
 
     @classmethod
     def create(
         cls, path: Path | str | Files, *, manifest: Mapping[str, JsonValue], durable: bool = True
     ) -> RunDirectory:
         """A new run. Raises RunDirectoryError when the folder holds a run, is in use, or cannot be written."""
-        directory = cls(files_at(path), durable)
+        directory = cls(files_at(path), durable, _run_id=str(manifest.get("run_id", "")))
         try:
             directory.files.prepare(FOLDERS)
             directory._acquire()
-            if directory._has(MANIFEST):
-                directory.close()
+            if directory.files.exists(MANIFEST):
                 raise RunDirectoryError(
                     f"run directory {directory.shown!r} holds a run already: choose another with --run-dir, "
                     "or resume it"
                 )
+            directory.write_manifest(manifest)
         except OSError as error:
             directory.close()
             raise RunDirectoryError(
-                f"run directory {directory.shown!r} cannot be written ({_reason(error)}): choose another with --run-dir"
+                f"run directory {directory.shown!r} cannot be written ({reason_of(error)}): "
+                "choose another with --run-dir"
             ) from None
-        directory.write_manifest(manifest)
+        except RunDirectoryError:
+            directory.close()
+            raise
         return directory
 
     @classmethod
     def reopen(cls, path: Path | str | Files, *, durable: bool = True) -> RunDirectory:
         """A run that was begun. What is torn or foreign is set aside.
 
-        Raises RunDirectoryError when it is none, cannot be read, or another process is at it.
+        Raises RunDirectoryError when it is none, cannot be read, is of a newer version, or another process is at it.
         """
         directory = cls.look(path)
         directory.durable = durable
         try:
-            directory._acquire()
-            directory.files.prepare(FOLDERS)
-            directory.files.settle("")
-            for kind in directory._segments:
-                directory.files.settle(kind)
-                directory._segments[kind] = directory._set_aside(kind)
-        except OSError as error:
+            with directory._usable():
+                directory._acquire()
+                directory.files.prepare(FOLDERS)
+                directory._repair()
+        except RunDirectoryError:
             directory.close()
-            raise directory._unusable(error) from None
+            raise
         return directory
 
     @classmethod
     def look(cls, path: Path | str | Files) -> RunDirectory:
         """A run to be read, whoever works on it. Raises RunDirectoryError when there is none."""
         directory = cls(files_at(path))
-        try:
-            if directory._has(MANIFEST):
+        with directory._usable():
+            if directory.files.exists(MANIFEST):
                 return directory
-        except OSError as error:
-            raise directory._unusable(error) from None
         raise RunDirectoryError(f"{directory.shown!r} is no run directory: it has no {MANIFEST}")
 
     @classmethod
@@ -114,8 +127,7 @@ class RunDirectory:
     def count_segments(self) -> int:
         """Know what drivers beside this process have added. Gives a `number` for `beside` that none of them has."""
         for kind, last in self._segments.items():
-            found = (of.number for name in self.files.names(kind) if (of := named(name)))
-            self._segments[kind] = max(last, *found, 0)
+            self._segments[kind] = max([last, *(of.number for of, _ in self._files_of(kind))])
         return max(self._segments.values()) // SEGMENTS_OF_DRIVER + 1
 
     @property
@@ -123,23 +135,32 @@ class RunDirectory:
         return self.files.shown
 
     @property
+    def run_id(self) -> str:
+        """The run's id; empty when its manifest names none. Raises RunDirectoryError when that cannot be read."""
+        if self._run_id is None:
+            self._run_id = str(self.manifest().get("run_id", ""))
+        return self._run_id
+
+    @property
     def ledger(self) -> Path:
         """Where the budget's journal lies: on a disk of this machine in any case."""
         if isinstance(self.files, LocalFiles):
             return self.files.path / "ledger"
-        return Path.home() / ".muster" / "ledgers" / str(self.manifest().get("run_id", "run"))
+        return Path.home() / ".muster" / "ledgers" / (self.run_id or "run")
 
     @property
     def in_use(self) -> bool:
         """Whether a process works on the run."""
-        return self.files.locked()
+        with self._usable():
+            return self.files.locked()
 
     def manifest(self) -> dict[str, JsonValue]:
         """What was asked. Raises RunDirectoryError when it cannot be read."""
         try:
             found = json.loads(self.files.read(MANIFEST).to_pybytes())
         except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{self.shown}/{MANIFEST} cannot be read ({error}): restore it") from None
+            reason = reason_of(error) if isinstance(error, OSError) else error
+            raise RunDirectoryError(f"{self.shown}/{MANIFEST} cannot be read ({reason}): restore it") from None
         if not isinstance(found, dict):
             raise RunDirectoryError(f"{self.shown}/{MANIFEST} holds no JSON object: restore it")
         return cast(dict[str, JsonValue], found)
@@ -148,11 +169,12 @@ class RunDirectory:
         self.write_bytes(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
 
     def summary(self) -> dict[str, JsonValue] | None:
-        """The answer for programs, when there is one."""
+        """The answer for programs, when there is one and it can be read."""
         try:
-            return cast(dict[str, JsonValue], json.loads(self.files.read("summary.json").to_pybytes()))
+            found = json.loads(self.files.read(SUMMARY).to_pybytes())
         except (OSError, ValueError):
             return None
+        return cast(dict[str, JsonValue], found) if isinstance(found, dict) else None
 
     def append_outcomes(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Add outcomes, durably: when this returns, no crash loses them.
@@ -174,7 +196,10 @@ class RunDirectory:
         return self._rows("transcripts")
 
     def outcomes(self) -> Iterator[pa.RecordBatch]:
-        """All outcomes so far, in the order in which they were added; of a task that went again, each attempt's."""
+        """All outcomes so far, in the order in which they were added; of a task that went again, each attempt's.
+
+        Raises RunDirectoryError when they cannot be read, RunChangedError when a file vanished meanwhile.
+        """
         return self._rows("outcomes")
 
     def effective(self) -> pa.Table:
@@ -194,33 +219,25 @@ class RunDirectory:
         A crash at any moment leaves the segments, or the Parquet, or both; readers take the Parquet then.
         Raises RunDirectoryError when there is no room; the segments stay.
         """
-        self.count_segments()
-        number = self._segments["outcomes"]
-        found = list(self.outcomes())
-        if found:
-            effective, replaced = latest(found, OUTCOME_SCHEMA)
-            if replaced.num_rows:
-                self._put("history", *parquet(number, replaced), durable=self.durable)
-            self._put("outcomes", *parquet(number, effective), durable=self.durable)
-            self._remove_below("outcomes", number)
-        planned = list(self.tasks())
-        if planned:
-            order = [("run_id", "ascending"), ("id", "ascending"), ("attempt", "ascending")]
-            table = pa.Table.from_batches(planned, TASK_SCHEMA).sort_by(order)
-            self._put("tasks", *parquet(self._segments["tasks"], table), durable=self.durable)
-            self._remove_below("tasks", self._segments["tasks"])
+        with self._usable():
+            self.count_segments()
+            for kind in ("outcomes", "tasks"):
+                if self.files.names(kind):
+                    self._compact(kind, self._segments[kind])
 
     def write_bytes(self, name: str, content: bytes) -> str:
         """A whole file, or the one before it: never a half. Gives the name to show."""
-        try:
+        with self._usable():
             self.files.put(name, content, durable=True)
-        except OSError as error:
-            raise self._unusable(error) from None
-        return f"{self.shown}/{name}"
+        address, mark, query = self.shown.partition("?")
+        return f"{address}/{name}{mark}{query}"
 
     def close(self) -> None:
         """Let others work on the directory."""
-        self.files.unlock()
+        try:
+            self.files.unlock()
+        except OSError as error:  # a lease lapses of itself
+            log.warning("%s is not given back yet: %s", self.shown, reason_of(error))
 
     def _acquire(self) -> None:
         if not self.files.lock():
@@ -228,74 +245,116 @@ class RunDirectory:
                 f"run directory {self.shown!r} is in use by another process: wait for it, or choose another"
             )
 
-    def _has(self, name: str) -> bool:
-        return name in self.files.names("")
+    def _repair(self) -> None:
+        self.files.settle("")
+        if self.files.scratch is not None:
+            for left in self.files.scratch.glob(f"{SCRATCH}*"):
+                shutil.rmtree(left)
+        for kind in ("outcomes", "tasks", "transcripts"):
+            self.files.settle(kind)
+            self._segments[kind] = repair(self._folder(kind))
+        done = max((of.number for of, _ in self._files_of("outcomes") if of.kind == "parquet"), default=0)
+        repair(self._folder("history"), numbers_max=done)
+        say_gaps(self._folder("outcomes"))
+
+    def _folder(self, kind: str) -> Folder:
+        return Folder(self.files, kind, SCHEMAS[kind], self.run_id)
 
     def _append(self, kind: str, batches: Iterable[pa.RecordBatch], *, durable: bool) -> None:
         rows = [batch for batch in batches if batch.num_rows]
         if rows:
             self._segments[kind] += 1
             compression = "zstd" if kind == "transcripts" else None
-            made = segment(self._segments[kind], SCHEMAS[kind], rows, compression=compression)
-            self._put(kind, *made, durable=durable)
+            stamp = Stamp(self.run_id, kind, self._segments[kind])
+            with self._usable():
+                self._put(kind, *segment(stamp, SCHEMAS[kind], rows, compression=compression), durable=durable)
 
     def _put(self, kind: str, name: str, data: pa.Buffer, *, durable: bool) -> None:
+        if kind not in FOLDERS:
+            self.files.prepare((kind,))
+        self.files.put(f"{kind}/{name}", data, durable=durable)
+
+    def _compact(self, kind: str, number: int) -> None:
+        ids = "id" if kind == "tasks" else "task_id"
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=self.files.scratch) as scratch:
+            schema = stamped(SCHEMAS[kind], Stamp(self.run_id, kind, number))
+            history = stamped(SCHEMAS[kind], Stamp(self.run_id, "history", number))
+            made = compacted(
+                self._rows(kind),
+                schema,
+                history if kind == "outcomes" else None,
+                Path(scratch),
+                id_column=ids,
+            )
+            if made.replaced:
+                self._put_parquet("history", number, made.history)
+            if made.rows:
+                self._put_parquet(kind, number, made.effective)
+                self._remove_below(kind, number)
+
+    def _put_parquet(self, kind: str, number: int, made: Path) -> None:
+        with pa.memory_map(str(made), "r") as file:
+            data = file.read_buffer()
+        self._put(kind, name_of(number, "parquet", data), data, durable=self.durable)
+
+    def _rows(self, kind: str) -> Iterator[pa.RecordBatch]:
+        folder = self._folder(kind)
+        for name in self._current(folder):
+            try:
+                yield from batches_of(name, self._read(folder, name), folder.schema, folder.place(name))
+            except DamagedError as error:
+                log.warning("%s is not read: %s", folder.shown(name), error)
+            except NewerError as error:
+                raise RunDirectoryError(f"{folder.shown(name)} was written by a newer version: {error}") from None
+
+    def _read(self, folder: Folder, name: str) -> pa.Buffer:
         try:
-            if kind not in FOLDERS:
-                self.files.prepare((kind,))
-            self.files.put(f"{kind}/{name}", data, durable=durable)
+            return self.files.read(f"{folder.name}/{name}")
+        except NoFileError as error:
+            raise DamagedError(error.strerror) from None
+        except FileNotFoundError:
+            raise RunChangedError(f"{folder.shown(name)} has gone while it was to be read: look again") from None
         except OSError as error:
             raise self._unusable(error) from None
 
-    def _rows(self, kind: str) -> Iterator[pa.RecordBatch]:
-        for name in self._current(kind):
-            try:
-                yield from batches_of(name, self.files.read(f"{kind}/{name}"), SCHEMAS[kind])
-            except (DamagedError, OSError) as error:
-                log.warning("%s/%s/%s is not read: %s", self.shown, kind, name, error)
+    def _current(self, folder: Folder) -> list[str]:
+        """The files that count, in order: the last whole Parquet and the segments after it."""
+        known = sorted(self._files_of(folder.name))
+        if folder.name == "history":
+            done = [of.number for of, _ in self._files_of("outcomes") if of.kind == "parquet"]
+            return [name for of, name in known if of.number <= max(done, default=0)]
+        tables = [(of, name) for of, name in known if of.kind == "parquet"]
+        last = next((one for one in reversed(tables) if len(tables) == 1 or self._is_whole(folder, one[1])), None)
+        segments = [name for of, name in known if of.kind == "arrow" and (last is None or of.number > last[0].number)]
+        return segments if last is None else [last[1], *segments]
 
-    def _current(self, kind: str) -> list[str]:
-        """The files that count, in order: the last Parquet and the segments after it."""
-        known = {name: of for name in self.files.names(kind) if (of := named(name))}
-        if kind == "history":
-            done = max((of.number for name in self.files.names("outcomes") if (of := named(name))), default=0)
-            return [name for name, of in sorted(known.items()) if of.number <= done]
-        compacted = max((of.number for of in known.values() if of.kind == "parquet"), default=-1)
-        return [
-            name
-            for name, of in sorted(known.items(), key=lambda item: item[1].number)
-            if of.number > compacted or (of.kind == "parquet" and of.number == compacted)
-        ]
+    def _files_of(self, kind: str) -> list[tuple[Named, str]]:
+        with self._usable():
+            return [(of, name) for name in self.files.names(kind) if (of := named(name))]
 
-    def _set_aside(self, kind: str) -> int:
-        """Put away what cannot be read; returns the highest number in use."""
-        numbers = [0]
-        for name in self.files.names(kind):
-            if name.startswith("."):  # a file of ours that was never whole
-                self.files.remove(f"{kind}/{name}")
-                continue
-            try:
-                batches_of(name, self.files.read(f"{kind}/{name}"), SCHEMAS[kind])
-                numbers += [of.number for of in [named(name)] if of]
-            except (DamagedError, pa.ArrowInvalid) as error:
-                aside = f"set-aside/{kind}-{name}.torn"
-                self.files.move(f"{kind}/{name}", aside)
-                log.warning("%s/%s/%s is set aside as %s: %s", self.shown, kind, name, aside, error)
-        return max(numbers)
+    def _is_whole(self, folder: Folder, name: str) -> bool:
+        try:
+            with self._usable():
+                folder.examine(name)
+        except (DamagedError, NewerError):
+            return False
+        return True
 
     def _remove_below(self, kind: str, number: int) -> None:
         """Remove what the Parquet of this number holds."""
-        for name in self.files.names(kind):
-            of = named(name)
-            if of and (of.number < number or (of.number == number and of.kind == "arrow")):
+        for of, name in self._files_of(kind):
+            if of.number < number or (of.number == number and of.kind == "arrow"):
                 self.files.remove(f"{kind}/{name}")
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> RunDirectoryError:
         return RunDirectoryError(
-            f"run directory {self.shown!r} cannot be used ({_reason(error)}): what is in it is kept; make room or "
+            f"run directory {self.shown!r} cannot be used ({reason_of(error)}): what is in it is kept; make room or "
             "repair it, then `muster resume` it"
         )
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or " ".join(str(error).split())[:200] or type(error).__name__

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from pyarrow import fs
 from actors.contracts import Result
 from actors.tables import outcome_batch
 from budget.errors import RunDirectoryError
+from orchestrator.local_files import LocalFiles
+from orchestrator.object_files import ObjectFiles
 from orchestrator.store import RunDirectory
-from orchestrator.store_files import Files, LocalFiles, ObjectFiles, without_credentials
+from orchestrator.store_files import Files, without_credentials
 from support.tasks import a_failure, a_result, a_task
 
 Place = Callable[[Path], Files]
@@ -23,7 +27,7 @@ def local(path: Path) -> Files:
     return LocalFiles(path)
 
 
-def remote(path: Path) -> Files:
+def remote(path: Path) -> ObjectFiles:
     """Not a disk to us: a file system behind pyarrow's interface, which has no locks and no sync."""
     return ObjectFiles(fs.SubTreeFileSystem(str(path), fs.LocalFileSystem()), "run", "store://bucket/run")
 
@@ -102,21 +106,65 @@ def test_only_one_works_on_a_directory_and_a_look_changes_nothing(place: Place, 
     RunDirectory.reopen(place(tmp_path)).close()
 
 
-def test_a_lease_whose_holder_is_gone_is_taken_over(tmp_path: Path) -> None:
-    """After a kill nobody waits for two minutes on the same machine, and elsewhere until it lapses."""
+def a_lease(files: ObjectFiles, **said: object) -> None:
+    files.prepare(("lock",))
+    files.write_lease("0", json.dumps({"held": True, **said}).encode())
+
+
+def test_a_lease_of_a_process_that_has_ended_is_taken_over_at_once(tmp_path: Path) -> None:
+    """After a kill nobody waits for two minutes on the same machine; its number may be another process's by now."""
     files = remote(tmp_path)
-    files.prepare(("outcomes",))
-    gone = {"token": "x", "host": "elsewhere", "pid": 1, "until_s": 0.0}
-    files.put(".lock", json.dumps(gone).encode(), durable=True)
+    first = remote(tmp_path)
+    assert first.lock()
+    (own,) = first.leases()
+    first.unlock()
+    a_lease(files, machine=own.said["machine"], pid=own.said["pid"], started="1")
 
     assert files.lock()
+    files.unlock()
 
 
-def test_credentials_are_not_shown() -> None:
-    """A URI may hold a key; messages and the manifest do not."""
-    shown = without_credentials("s3://user:secret@bucket/runs/a?endpoint_override=127.0.0.1:9000")
+def test_a_lease_of_another_machine_counts_until_it_lapses(tmp_path: Path) -> None:
+    """Nobody can see from here whether that process lives."""
+    files = remote(tmp_path)
+    a_lease(files, machine="elsewhere", pid=1)
+    lease = tmp_path / "run" / "lock" / "0"
 
-    assert shown == "s3://bucket/runs/a"
+    while_it_lasts = files.lock()
+    os.utime(lease, (lease.stat().st_mtime - 121,) * 2)
+
+    assert not while_it_lasts
+    assert files.lock()
+    files.unlock()
+
+
+def test_of_many_who_come_at_once_one_gets_the_directory(tmp_path: Path) -> None:
+    """Never two, whoever lists before whom."""
+    comers = [remote(tmp_path) for _ in range(6)]
+
+    with ThreadPoolExecutor(len(comers)) as threads:
+        got = list(threads.map(lambda files: files.lock(), comers))
+
+    assert sum(got) == 1
+    comers[got.index(True)].unlock()
+
+
+def test_credentials_are_not_shown_and_the_way_there_is() -> None:
+    """Whoever reads `muster resume …` in a message can say so; of parameters only those that lead there are shown."""
+    address = "s3://bucket/runs/a?endpoint_override=http://127.0.0.1:9000"
+
+    shown = without_credentials("s3://user:secret@bucket/runs/a?endpoint_override=http://me:pw@127.0.0.1:9000&key=hush")
+
+    assert shown == address
+    assert without_credentials(address) == address
+
+
+def test_credentials_in_a_uri_are_refused() -> None:
+    """Every process list would show them."""
+    with pytest.raises(RunDirectoryError, match="AWS_ACCESS_KEY_ID") as refused:
+        RunDirectory.look("s3://user:hush@bucket/run")
+
+    assert "hush" not in str(refused.value)
 
 
 def test_a_uri_of_an_unknown_kind_is_said_in_a_sentence() -> None:

@@ -6,6 +6,7 @@ import errno
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -39,6 +40,19 @@ class VirtualDisk:
         prefix = f"{folder}/" if folder else ""
         own = (name[len(prefix) :] for name in self._files if name.startswith(prefix))
         return sorted(name for name in own if "/" not in name)
+
+    @property
+    def scratch(self) -> Path | None:
+        return None
+
+    def exists(self, name: str) -> bool:
+        return name in self._files
+
+    def folders(self) -> list[str]:
+        return sorted({name.partition("/")[0] for name in self._files if "/" in name})
+
+    def below(self, folder: str) -> VirtualDisk:
+        raise NotImplementedError(folder)
 
     def read(self, name: str) -> pa.Buffer:
         if name not in self._files:

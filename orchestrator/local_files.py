@@ -1,0 +1,137 @@
+"""A run directory on a disk of this machine. A file is durable when its bytes, its name and its folder's entry are."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+LOCK = ".lock"
+LOCK_WAIT_S = 1.0  # for a glance at the lock by somebody who only looks
+
+
+class NoFileError(OSError):
+    """A folder, a link or a pipe where a file should be."""
+
+
+@dataclass(slots=True)
+class LocalFiles:
+    """A folder, and the lock in it."""
+
+    path: Path
+    _lock: Any = None
+
+    @property
+    def shown(self) -> str:
+        return str(self.path)
+
+    @property
+    def scratch(self) -> Path | None:
+        return self.path
+
+    def prepare(self, folders: tuple[str, ...]) -> None:
+        for folder in folders:
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(entry.name for entry in os.scandir(self.path / folder))
+        except FileNotFoundError:
+            return []
+
+    def exists(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def folders(self) -> list[str]:
+        return sorted(entry.name for entry in os.scandir(self.path) if entry.is_dir())
+
+    def below(self, folder: str) -> LocalFiles:
+        return LocalFiles(self.path / folder)
+
+    def read(self, name: str) -> pa.Buffer:
+        """Mapped, not copied. What is no file of its own (a link, a folder, a pipe) is not followed."""
+        try:
+            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise (NoFileError(error.errno, "it is a link") if error.errno == errno.ELOOP else error) from None
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise NoFileError(errno.EINVAL, "it is no regular file")
+            if not found.st_size:
+                return pa.py_buffer(b"")
+            return pa.py_buffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+        finally:
+            os.close(descriptor)
+
+    def put(self, name: str, data: bytes | pa.Buffer, *, durable: bool) -> None:
+        target = self.path / name
+        temporary = target.with_name(f".{target.name}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            _sync_folder(target.parent)
+
+    def settle(self, folder: str) -> None:
+        if (self.path / folder).is_dir():
+            _sync_folder(self.path / folder)
+
+    def move(self, name: str, to: str) -> None:
+        (self.path / to).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).rename(self.path / to)
+
+    def remove(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def lock(self) -> bool:
+        self._lock = (self.path / LOCK).open("a+")
+        give_up_s = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > give_up_s:
+                    self.unlock()
+                    return False
+                time.sleep(0.02)
+
+    def locked(self) -> bool:
+        try:
+            with (self.path / LOCK).open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # none was ever taken here, or none can be
+            return False
+        return False
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
