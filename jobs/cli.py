@@ -90,6 +90,9 @@ def _model_of(options: dict[str, Any]) -> ModelChoice:
         prices=options["prices"],
         priced=options["budget_dollars"] is not None,
         tiers=options["tiers"],
+        fallback=options["fallback_model"],
+        watchdog=options["watchdog_model"],
+        watchdog_turns=options["watchdog_turns"],
         cache=options["cache"],
     )
 

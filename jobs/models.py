@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ from actors.models.base import ModelClient
 from actors.models.cache import CachedModel
 from actors.models.key import KEY_VARIABLE
 from actors.models.offline import OFFLINE, OfflineModel
+from actors.models.stand_in import StandIn
 from actors.models.store import Store
 from actors.models.tiers import DEFAULTS, EFFORTS, TIERS, Choice, TierMap
+from actors.overseer import EVERY_TURNS, Overseer
 from actors.specialists.base import Specialist
 from budget import Price, load_prices
 from budget.errors import SettingsError
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 class ModelChoice:
     """A batch's models: the one that most of its sub-agents work with, by name, and those of all tiers.
 
-    `factory` makes a host's client. `tiers` is "" where one model does everything.
+    `factory` makes a host's client. `tiers` is "" where one model does everything. `fallbacks` stand in for any of them
+    that is down, one after the other; `overseer` looks on.
     """
 
     name: str
@@ -37,11 +41,20 @@ class ModelChoice:
     factory: ModelFactory
     prices: PriceList
     tier_map: TierMap
+    fallbacks: tuple[str, ...] = ()
+    overseer: Overseer | None = None
 
     def assigned(self, specialist: Specialist) -> Assigned:
-        """The model for a specialist, by its tier, with its price."""
+        """The model for a specialist, by its tier, with its price and those of all that may be asked beside it."""
         choice = self.tier_map.of(specialist.tier, specialist.effort)
-        return Assigned(model=choice.model, effort=choice.effort, price=self.price_of(choice.model))
+        others = [*self.fallbacks, *([self.overseer.model] if self.overseer else [])]
+        return Assigned(
+            model=choice.model,
+            effort=choice.effort,
+            price=self.price_of(choice.model),
+            others={name: self.price_of(name) for name in others if name != choice.model},
+            overseer=self.overseer,
+        )
 
     def price_of(self, model: str) -> Price | None:
         return self.prices.price_of(model)
@@ -55,30 +68,66 @@ def choose_model(
     prices: Path | None,
     priced: bool,
     tiers: str = "",
+    fallback: str = "",
+    watchdog: str = "",
+    watchdog_turns: int = EVERY_TURNS,
     cache: str = "",
     environment: Mapping[str, str] = os.environ,
 ) -> ModelChoice:
     """The models asked for: one for all, or by tier; without either, offline where there is no key.
 
+    `fallback` names who stands in for a model that is down, `watchdog` the small model that looks on.
     `priced`: a dollar ceiling needs every model's price. Raises PriceError for a model without one, SettingsError for a
-    key, an address, a tier or a cache that cannot be used.
+    key, an address, a tier, a fallback or a cache that cannot be used.
     """
     tier_map = _tier_map(asked, tiers, has_key=bool(key_file or environment.get(KEY_VARIABLE)))
-    known = load_prices(prices)
-    for choice in tier_map.choices.values():
+    name, known, fallbacks = tier_map.of("work").model, load_prices(prices), _fallbacks(fallback)
+    models = [choice.model for choice in tier_map.choices.values()]
+    for model in (*models, *fallbacks, *([watchdog] if watchdog else [])):
         if priced:
-            known.required(choice.model)
+            known.required(model)
     if cache:
         Store(cache)
     factory = _offline
-    if tier_map.of("work").model != OFFLINE:
+    if name != OFFLINE:
         from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
 
-        config = AnthropicConfig.of_environment(environment, base_url=base_url, key_file=key_file or None)
+        config = AnthropicConfig.of_environment(
+            environment, base_url=base_url, key_file=key_file or None, fallbacks=_turns(models, fallbacks)
+        )
         config.client(environment)  # a missing key is the caller's mistake now, not each host's later
-        factory = partial(_anthropic, config, cache)
-    told = _told(tier_map)
-    return ModelChoice(name=tier_map.of("work").model, tiers=told, factory=factory, prices=known, tier_map=tier_map)
+        factory = partial(_anthropic, config, cache, OFFLINE in fallbacks)
+    elif fallbacks or watchdog:
+        flag = f"--fallback-model {fallback!r}" if fallbacks else f"--watchdog-model {watchdog!r}"
+        raise SettingsError(
+            f"{flag} is for real models, and this run asks none: name one with --model, or leave it out"
+        )
+    return ModelChoice(
+        name=name,
+        tiers=_told(tier_map),
+        factory=factory,
+        prices=known,
+        tier_map=tier_map,
+        fallbacks=fallbacks,
+        overseer=Overseer(model=watchdog, every_turns=watchdog_turns) if watchdog else None,
+    )
+
+
+def _fallbacks(told: str) -> tuple[str, ...]:
+    """Who stands in, in turn. Raises SettingsError where nobody could come after the rules, or one comes twice."""
+    names = tuple(name.strip() for name in told.split(",")) if told else ()
+    if "" in names or len(set(names)) < len(names):
+        raise SettingsError(f"--fallback-model {told!r} names a model twice, or none: say M or M,M2")
+    if OFFLINE in names[:-1]:
+        raise SettingsError(f"--fallback-model {told!r}: nobody comes after {OFFLINE}, as rules are never down")
+    return names
+
+
+def _turns(models: Iterable[str], fallbacks: Sequence[str]) -> dict[str, str]:
+    """Each model's fallback. One that is a fallback itself goes on with those after it."""
+    chain = [name for name in fallbacks if name != OFFLINE]
+    first = {model: chain[0] for model in models if chain and model not in chain}
+    return first | dict(pairwise(chain))
 
 
 def _tier_map(asked: str, tiers: str, *, has_key: bool) -> TierMap:
@@ -114,6 +163,9 @@ def _offline(specialist: Specialist) -> ModelClient:
     return OfflineModel(specialist.analyst)
 
 
-def _anthropic(config: AnthropicConfig, cache: str, specialist: Specialist) -> ModelClient:  # noqa: ARG001  (one client for any)
-    client = config.client()
-    return CachedModel(client, Store(cache), scope=f"messages {config.base_url}") if cache else client
+def _anthropic(config: AnthropicConfig, cache: str, rules: bool, specialist: Specialist) -> ModelClient:
+    """A host's client. `rules`: the specialist's own answer where no model can be reached."""
+    model: ModelClient = config.client()
+    if cache:
+        model = CachedModel(model, Store(cache), scope=f"messages {config.base_url}")
+    return StandIn(model, specialist.name, specialist.analyst) if rules and specialist.analyst else model

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import click
 import yaml
 
+from actors.overseer import EVERY_TURNS
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
 from orchestrator.settings import CONCURRENCY, DEADLINE_S, TOKENS_PER_RUN, Settings
@@ -52,6 +53,12 @@ _OPTIONS = (
     option("--model", default="", help="offline, or a model's name. [default: offline without a key]"),
     option("--tier", "tiers", default="",
            help="Models by tier, TIER=MODEL[:EFFORT] with commas (route, work, lead), over --model or the defaults."),
+    option("--fallback-model", default="",
+           help="Who answers while a model is down: a model, several with commas, or offline at the end (rules)."),
+    option("--watchdog-model", default="",
+           help="A cheap model that is asked now and then whether a sub-agent makes progress. [default: rules alone]"),
+    option("--watchdog-turns", type=int, default=EVERY_TURNS, show_default=True,
+           help="Turns with tools from one such look to the next."),
     option("--cache", default="", help="A folder that keeps replies and tool results for later runs. [default: none]"),
     option("--base-url", default="", help="A server that speaks the Messages API."),
     option("--key-file", default="", help="A file that holds the API key; else ANTHROPIC_API_KEY."),
@@ -105,6 +112,9 @@ def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Sett
         address=address,
         model=model,
         tiers=tiers,
+        fallback_model=options["fallback_model"],
+        watchdog_model=options["watchdog_model"],
+        watchdog_turns=options["watchdog_turns"],
         cache=str(Path(options["cache"]).resolve()) if options["cache"] else "",
         sessions_max=options["concurrency"],
         deadline_s=options["timeout"],

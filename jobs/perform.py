@@ -186,9 +186,15 @@ def _head(
         status=f"{said}: {ending.stopped}" if ending.stopped else said,
         elapsed_s=elapsed_s,
         money=_money(ending, spend),
-        models=use.models(request.model.price_of),
+        models=use.models(request.model.price_of, _assigned(request)),
         cache=use.cache(),
     )
+
+
+def _assigned(request: Request) -> dict[str, str]:
+    """The model that each specialist was to work with."""
+    everybody = (*request.job.specialists, *request.job.leads)
+    return {specialist.name: request.model.assigned(specialist).model for specialist in everybody}
 
 
 def _written(directory: RunDirectory, job: Job, summary: Mapping[str, JsonValue], ending: Ending) -> str:

@@ -70,6 +70,9 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         prices=Path(access["prices"]) if access.get("prices") else None,
         priced=settings.microusd_max is not None,
         tiers=settings.tiers,
+        fallback=settings.fallback_model,
+        watchdog=settings.watchdog_model,
+        watchdog_turns=settings.watchdog_turns,
         cache=settings.cache,
     )
     request = Request(

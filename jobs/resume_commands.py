@@ -29,6 +29,8 @@ _OPTIONS = (
     option("--local", is_flag=True, default=None, help="Go on in this process, without Ray."),
     option("--address", default=None, help="Go on on this Ray cluster."),
     option("--model", default=None, help="Another model: a change that must be accepted."),
+    option("--fallback-model", default=None, help="Others that stand in for a model that is down: a change."),
+    option("--watchdog-model", default=None, help="Another small model that looks on: a change."),
     option("--timeout", type=float, default=None, help="Seconds that a sub-agent has: a change."),
     option("--turns", type=int, default=None, help="Model calls that a sub-agent has: a change."),
     option("--concurrency", type=int, default=None, help="Sub-agents at work at once."),
@@ -45,7 +47,8 @@ _OPTIONS = (
 
 NO_TRANSCRIPT = "no conversation of it was kept: --transcripts all keeps each, failures those that failed"
 _SETTINGS = {
-    "model": "model", "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
+    "model": "model", "fallback_model": "fallback_model", "watchdog_model": "watchdog_model",
+    "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
     "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "budget_tokens": "tokens_max",
 }  # fmt: skip
 

@@ -47,6 +47,8 @@ def _head(summary: Summary) -> list[str]:
         f"- **Budget.** {_budget(summary['budget'])}",
         f"- **Spent by.** {_spent_by(summary['budget'])}",
         f"- **Model.** {_model(summary['model'])}{_tiers(summary['models'])}",
+        *_fallbacks(summary["models"]),
+        *_watchdog(summary["models"]),
         *_caches(summary["cache"]),
         f"- **Run.** {text(summary['run_id'])}: {text(summary['status'])}, {text(summary['mode'])}, "
         f"{summary['elapsed_s']:.1f} s",
@@ -107,6 +109,30 @@ def _tiers(models: Mapping[str, Any] | None) -> str:
         f"{text(one['model'])} for all they would have cost ${one['cost_microusd'] / 1e6:,.4f} "
         f"({one['saved_share']:.0%} saved)."
     )
+
+
+def _fallbacks(models: Mapping[str, Any] | None) -> list[str]:
+    """Whose answers are not by the model that was chosen."""
+    rows = models["fallbacks"] if models else []
+    if not rows:
+        return []
+    told = "; ".join(
+        f"{row['tasks']:,} of {text(row['agent'])} by {text(row['answered_by'])} instead of {text(row['model'])}"
+        for row in rows
+    )
+    rules = (
+        " Offline means stated rules in place of a model." if any(r["answered_by"] == "offline" for r in rows) else ""
+    )
+    return [f"- **Degraded.** Sub-agents whose model was down were answered by another: {told}.{rules}"]
+
+
+def _watchdog(models: Mapping[str, Any] | None) -> list[str]:
+    """What the small model that looks on cost, which is part of what was spent."""
+    one = models["watchdog"] if models else None
+    if not one or not one["looks"]:
+        return []
+    cost = "cost unknown" if one["cost_microusd"] is None else f"${one['cost_microusd'] / 1e6:,.4f}"
+    return [f"- **Watchdog.** {one['looks']:,} looks by a model took {one['tokens']:,} of these tokens ({cost})."]
 
 
 def _caches(cache: Mapping[str, Any] | None) -> list[str]:

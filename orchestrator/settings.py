@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from actors.contracts import JsonValue
+from actors.overseer import EVERY_TURNS, Overseer
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
 
@@ -27,6 +28,9 @@ class Settings:
     address: str = ""
     model: str = "offline"  # that most sub-agents work with
     tiers: str = ""  # other models by tier, as --tier says them
+    fallback_model: str = ""  # who stands in for a model that is down, one after the other with commas
+    watchdog_model: str = ""  # a small model that looks whether sessions make progress; none: rules alone
+    watchdog_turns: int = EVERY_TURNS  # turns with tools from one look to the next
     cache: str = ""  # the folder of kept replies and tool results
     sessions_max: int = CONCURRENCY
     deadline_s: float = DEADLINE_S
@@ -55,7 +59,7 @@ class Settings:
         above_zero = ("sessions_max", "deadline_s", "turns_max", "tokens_per_run", "grace_s", "runs_ahead",
                       "hosts_per_agent", "drivers", "tokens_max", "microusd_max", "batch_deadline_s",
                       "run_deadline_s")  # fmt: skip
-        for name in above_zero:
+        for name in (*above_zero, "watchdog_turns"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SettingsError(f"{name} is {value} and must be above 0{_option(name)}")
@@ -80,6 +84,11 @@ class Settings:
             raise SettingsError(
                 f"min_fraction is {self.min_fraction} and must lie between 0 and 1{_option('min_fraction')}"
             )
+
+    @property
+    def overseer(self) -> Overseer | None:
+        """The small model that looks on, where one is named."""
+        return Overseer(model=self.watchdog_model, every_turns=self.watchdog_turns) if self.watchdog_model else None
 
     def as_json(self) -> dict[str, JsonValue]:
         """For the run directory's manifest: what was asked, no secrets among it."""

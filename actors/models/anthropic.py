@@ -27,6 +27,7 @@ BASE_URL = "https://api.anthropic.com"
 BASE_URL_VARIABLE = "ANTHROPIC_BASE_URL"
 # Without streaming a call may take ten minutes; the SDK (2.11, _base_client) reckons 128,000 output tokens an hour.
 STREAM_ABOVE_TOKENS = 21_333
+OVERLOADED_MAX = 2  # refusals of one call as overloaded, before its fallback is asked: one alone may pass
 
 SIGNALS = {FaultKind.RATE_LIMITED: Signal.RATE_LIMITED, FaultKind.OVERLOADED: Signal.OVERLOADED}
 TELLING = frozenset({FaultKind.OVERLOADED, FaultKind.SERVER_ERROR, FaultKind.TIMEOUT, FaultKind.UNREACHABLE})
@@ -37,7 +38,8 @@ TELLING |= {FaultKind.LOST, FaultKind.MALFORMED}  # what counts against the prov
 class AnthropicConfig:
     """What a host needs to build its client. Pickles; holds no key: each process reads its own.
 
-    `fallbacks`: the model to call while a model's circuit is open. `timeout_s` bounds one attempt.
+    `fallbacks`: the model to call while a model's circuit is open, and when it refuses a call as overloaded again.
+    `timeout_s` bounds one attempt.
     """
 
     base_url: str = BASE_URL
@@ -128,7 +130,7 @@ class AnthropicModel:
                 if isinstance(outcome, ModelReply):
                     self._retries.succeeded()
                     return outcome
-                if outcome is not None:
+                if outcome is not None and not self._stood_in(call, outcome):
                     await asyncio.sleep(self._delay_s(call, outcome))
         except asyncio.CancelledError:
             raise asyncio.CancelledError(Unseen(call.unseen_tokens)) from None
@@ -152,12 +154,25 @@ class AnthropicModel:
             given = shared.breaker.ask(self._clock())
             if not isinstance(given, Refused):
                 return shared, given
-            fallback = self.config.fallbacks.get(call.model)
-            if fallback is None or fallback == call.request.model:
+            if not self._fall_back(call):
                 message = f"circuit of model {call.model!r} is open for {given.retry_in_s:.1f} s more: {given.cause}"
                 raise self._error(call, message, circuit_open=True)
-            call.model = fallback
-            call.body = self._begin(call.request, fallback).body
+
+    def _stood_in(self, call: Call, fault: Fault) -> bool:
+        """Whether another model takes the call over at once, as this one is overloaded again."""
+        if fault.kind is not FaultKind.OVERLOADED:
+            return False
+        call.overloads += 1
+        return call.overloads >= OVERLOADED_MAX and self._fall_back(call)
+
+    def _fall_back(self, call: Call) -> bool:
+        """Turn the call to the fallback of its model. Whether there is one."""
+        fallback = self.config.fallbacks.get(call.model)
+        if fallback is None or fallback == call.request.model:
+            return False
+        call.model, call.overloads = fallback, 0
+        call.body = self._begin(call.request, fallback).body
+        return True
 
     async def _attempt(self, call: Call, shared: _Model, given: Pass) -> ModelReply | Fault | None:
         """One attempt behind the brake; what came of it is told to brake and breaker, also when it is cancelled.

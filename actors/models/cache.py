@@ -64,6 +64,11 @@ class CachedModel:
                 await asyncio.to_thread(self._store.put, key, reply_json(reply))
             return reply
 
+    async def aclose(self) -> None:
+        close = getattr(self._inner, "aclose", None)
+        if close is not None:
+            await close()
+
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
         """One request of a key at a time in this host."""

@@ -30,6 +30,7 @@ class Call:
     stream: bool
     attempts: int = 0
     unseen_tokens: int = 0
+    overloads: int = 0  # of the model that is asked now
     waited_s: float = 0.0
     faults: list[str] = field(default_factory=list)
     first_chunk_s: float | None = None

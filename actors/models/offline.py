@@ -30,9 +30,10 @@ BYTES_PER_TOKEN = 4  # the usual estimate for English text and JSON; only what t
 
 @dataclass(frozen=True, slots=True)
 class OfflineModel:
-    """The rules of one specialist, as a model. Same request, same reply."""
+    """The rules of one specialist, as a model. Same request, same reply. `prefix` begins the ids of its calls."""
 
     analyst: Analyst | None
+    prefix: str = "call"
 
     async def reply(self, request: ModelRequest) -> ModelReply:
         """The next tool calls, or the answer. Raises ModelError for a specialist that states no rules."""
@@ -43,7 +44,7 @@ class OfflineModel:
         blocks: tuple[Block, ...]
         if isinstance(decided, Sequence):
             first = len(answered)
-            blocks = tuple(ToolUse(f"call-{first + n}", c.tool, c.arguments) for n, c in enumerate(decided))
+            blocks = tuple(ToolUse(f"{self.prefix}-{first + n}", c.tool, c.arguments) for n, c in enumerate(decided))
         else:
             blocks = (Text(decided.model_dump_json()),)
         written_tokens = sum(map(_tokens, blocks))

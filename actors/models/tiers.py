@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
@@ -62,6 +62,15 @@ class TierMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """One model's part of the bill: what it counted, what it may have billed unseen, and what was charged for both."""
+
+    usage: Usage
+    unseen_tokens: int
+    cost_microusd: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Saving:
     """What a run cost by model, and what it would have cost with one model for all. None: a price is unknown."""
 
@@ -78,13 +87,13 @@ class Saving:
 
 
 def saving(
-    used: Mapping[str, Usage], price_of: Callable[[str], Price | None], *, one_model: str = DEFAULTS["lead"].model
+    billed: Iterable[Billed], price_of: Callable[[str], Price | None], *, one_model: str = DEFAULTS["lead"].model
 ) -> Saving:
-    """`used` is what each model was billed for. The same tokens are priced at `one_model`: another model would have
-    used other numbers of them, so this is a comparison of prices and says so in the report."""
-    real = [_cost(price_of(model), usage) for model, usage in used.items()]
-    other = [_cost(price_of(one_model), usage) for usage in used.values()]
-    return Saving(one_model, _total(real), _total(other))
+    """What was charged, and the same tokens at the price of `one_model`: another model would have used other numbers
+    of them, so this is a comparison of prices and says so in the report. Unseen ones count at their dearest in both."""
+    parts, price = list(billed), price_of(one_model)
+    other = [_cost(price, part) for part in parts]
+    return Saving(one_model, _total([part.cost_microusd for part in parts]), _total(other))
 
 
 def _choice(text: str) -> Choice:
@@ -99,15 +108,18 @@ def _choice(text: str) -> Choice:
     return Choice(model)
 
 
-def _cost(price: Price | None, usage: Usage) -> int | None:
+def _cost(price: Price | None, part: Billed) -> int | None:
     if price is None:
         return None
-    return price.cost(
+    usage = part.usage
+    counted = price.cost(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
     )
+    return counted + price.worst_case(part.unseen_tokens)
 
 
 def _total(costs: list[int | None]) -> int | None:

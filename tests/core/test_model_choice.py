@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 
+from actors.overseer import Overseer
 from actors.specialists.registry import CODE, LEAD
 from budget.errors import PriceError, SettingsError
 from jobs.models import ModelChoice, choose_model
@@ -11,9 +15,16 @@ from jobs.models import ModelChoice, choose_model
 KEY = {"ANTHROPIC_API_KEY": "sk-for-tests-12345678"}
 
 
-def chosen(model: str = "", tiers: str = "", *, priced: bool = False, key: bool = True) -> ModelChoice:
+def chosen(model: str = "", tiers: str = "", *, priced: bool = False, key: bool = True, **given: Any) -> ModelChoice:
     return choose_model(
-        model, base_url="", key_file="", prices=None, priced=priced, tiers=tiers, environment=KEY if key else {}
+        model,
+        base_url="",
+        key_file="",
+        prices=None,
+        priced=priced,
+        tiers=tiers,
+        environment=KEY if key else {},
+        **given,
     )
 
 
@@ -83,3 +94,42 @@ def test_a_model_without_a_price_or_a_tier_that_there_is_not_is_refused(model, t
     """Before anything is spent."""
     with pytest.raises(error):
         chosen(model, tiers, priced=True)
+
+
+def test_each_specialist_knows_the_prices_of_all_that_may_be_asked_in_its_sessions():
+    """Those that stand in for its model, and the small one that looks on."""
+    choice = chosen("", fallback="claude-opus-5-5, claude-haiku-4-5,offline", watchdog="claude-haiku-5-5")
+    worker, lead = choice.assigned(CODE), choice.assigned(LEAD)
+
+    assert choice.fallbacks == ("claude-opus-5-5", "claude-haiku-4-5", "offline")
+    assert list(worker.others) == ["claude-opus-5-5", "claude-haiku-4-5", "offline", "claude-haiku-5-5"]
+    assert list(lead.others) == ["claude-haiku-4-5", "offline", "claude-haiku-5-5"]
+    assert all(price is not None for price in worker.others.values())
+    assert worker.overseer == Overseer(model="claude-haiku-5-5")
+
+
+def test_a_model_that_is_a_fallback_itself_goes_on_with_those_after_it():
+    """Nobody stands in for himself, and the turn ends."""
+    choice = chosen("", "work=a,lead=b,route=c", fallback="b,c,offline")
+
+    assert isinstance(choice.factory, partial)
+    assert choice.factory.args[0].fallbacks == {"a": "b", "b": "c"}
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "error"),
+    [
+        ("offline", {"fallback": "m"}, SettingsError),
+        ("offline", {"watchdog": "m"}, SettingsError),
+        ("m", {"fallback": "offline,n"}, SettingsError),
+        ("m", {"fallback": "n,n"}, SettingsError),
+        ("m", {"fallback": "n,"}, SettingsError),
+        ("claude-sonnet-5-5", {"fallback": "n", "priced": True}, PriceError),
+        ("claude-sonnet-5-5", {"watchdog": "n", "priced": True}, PriceError),
+        ("claude-sonnet-5-5", {"watchdog": "n", "watchdog_turns": 0}, SettingsError),
+    ],
+)
+def test_a_fallback_or_a_watchdog_that_cannot_be_is_refused(model, given, error):
+    """Before anything is spent."""
+    with pytest.raises(error):
+        chosen(model, **given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.contracts import Usage
-from actors.models.tiers import DEFAULTS, TIERS, Choice, TierMap, saving
+from actors.models.tiers import DEFAULTS, TIERS, Billed, Choice, TierMap, saving
 from budget.errors import SettingsError
 from budget.prices import price_of
 
@@ -44,15 +44,21 @@ def test_a_specialists_own_effort_outweighs_its_tiers():
 
 def test_the_saving_compares_the_same_tokens_at_two_prices():
     """A million in and out on the working model at 2/10, on the leading one at 4/20: half is saved."""
-    used = {"claude-sonnet-5-5": Usage(1_000_000, 1_000_000)}
-    found = saving(used, price_of)
+    found = saving([Billed(Usage(1_000_000, 1_000_000), 0, 12_000_000)], price_of)
 
     assert (found.cost_microusd, found.one_model_microusd) == (12_000_000, 24_000_000)
     assert found.share == pytest.approx(0.5)
 
 
+def test_what_may_have_been_billed_unseen_is_compared_as_well():
+    """It was charged at its dearest, and would have been at the other model's."""
+    found = saving([Billed(Usage(), 1_000_000, 10_000_000)], price_of)
+
+    assert (found.cost_microusd, found.one_model_microusd) == (10_000_000, 20_000_000)
+
+
 def test_an_unknown_price_makes_an_unknown_saving():
     """Unknown is not nothing."""
-    found = saving({"nobody-knows": Usage(1, 1)}, price_of)
+    found = saving([Billed(Usage(1, 1), 0, None)], price_of)
 
     assert (found.cost_microusd, found.share) == (None, None)
