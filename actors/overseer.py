@@ -17,11 +17,11 @@ from budget.errors import SettingsError
 
 OVERSEER = "watchdog"  # the agent that its requests name
 EVERY_TURNS = 4
-SHARE_MAX = 0.1  # of the task's tokens; the pattern's public descriptions put a watchdog at 10 to 20 %
+SHARE_MAX = 0.15  # of the task's tokens; the pattern's public descriptions put a watchdog at 10 to 20 %
 WAIT_SHARE_MAX = 0.1  # of the task's deadline, for each look
-OUTPUT_TOKENS_MAX = 300
-STEPS_SHOWN_MAX = 12
-CHARACTERS_MAX = 400  # of each argument list and each result
+OUTPUT_TOKENS_MAX = 200
+STEPS_SHOWN = (12, 6, 3)  # the last ones: as many of these as its share pays for
+CHARACTERS_MAX = 200  # of each argument list and each result
 OVERHEAD_TOKENS = 1_000  # the provider's own words about the schema: see REQUEST_OVERHEAD_TOKENS of the session
 
 SCHEMA: dict[str, JsonValue] = {
@@ -51,10 +51,15 @@ class Overseer:
 
     def request(self, task: Task, messages: Sequence[Message], *, tokens_left: int) -> ModelRequest | None:
         """What it is asked, or None where `tokens_left` does not pay for that at its worst."""
-        asked = prompts.oversight(_shown(task, messages))
+        steps = list(_steps(messages))
+        for count in STEPS_SHOWN:
+            request = self._request(prompts.oversight(_shown(task, steps, count)))
+            if (request.tokens_left or 0) <= tokens_left:
+                return request
+        return None
+
+    def _request(self, asked: str) -> ModelRequest:
         input_tokens = len((prompts.OVERSEER + asked + json.dumps(SCHEMA)).encode("utf-8", "replace")) + OVERHEAD_TOKENS
-        if input_tokens + OUTPUT_TOKENS_MAX > tokens_left:
-            return None
         return ModelRequest(
             agent=OVERSEER,
             model=self.model,
@@ -80,13 +85,12 @@ def no_progress(reply: ModelReply | None) -> str | None:
     return " ".join(str(said.get("why") or "it gave no reason").split())[:200]
 
 
-def _shown(task: Task, messages: Sequence[Message]) -> JsonValue:
-    steps = list(_steps(messages))
+def _shown(task: Task, steps: list[JsonValue], count: int) -> JsonValue:
     return {
         "objective": task.objective[: 4 * CHARACTERS_MAX],
         "calls_made": len(steps),
         "turns_max": task.turns_max,
-        "last_steps": list[JsonValue](steps[-STEPS_SHOWN_MAX:]),
+        "last_steps": list[JsonValue](steps[-count:]),
     }
 
 

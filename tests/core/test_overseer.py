@@ -150,19 +150,28 @@ def test_one_that_never_answers_costs_the_session_a_tenth_of_its_time_at_each_lo
 
     assert isinstance(outcome, Result)
     assert len(asked) == 3
-    assert outcome.work.spent_tokens > (TURNS + 1) * 950 + 3 * 300
+    assert outcome.work.spent_tokens > (TURNS + 1) * 950 + 3 * 200
     assert found.standing.spent.tokens == outcome.work.spent_tokens
 
 
 def test_its_share_of_the_tasks_tokens_is_never_passed():
     """A look that its share does not pay for is left out."""
-    found, asked = looked_at(lambda _: verdict("yes"), tokens_max=40_000, share_max=0.07)
+    found, asked = looked_at(lambda _: verdict("yes"), tokens_max=40_000, share_max=0.05)
     looks_tokens = found.outcomes[0].work.spent_tokens - found.outcomes[0].work.usage.total_tokens
 
     assert isinstance(found.outcomes[0], Result)
     assert len(asked) < 3
-    assert looks_tokens <= 0.07 * 40_000
-    assert all((request.tokens_left or 0) <= 0.07 * 40_000 for request in asked)
+    assert looks_tokens <= 0.05 * 40_000
+    assert all((request.tokens_left or 0) <= 0.05 * 40_000 for request in asked)
+
+
+def test_where_its_share_is_small_it_is_shown_fewer_steps():
+    """The last ones; rather that than no look at all."""
+    _, wide = looked_at(lambda _: verdict("yes"))
+    _, narrow = looked_at(lambda _: verdict("yes"), tokens_max=34_000, share_max=0.1)
+
+    assert str(wide[-1]).count("arguments") == TURNS
+    assert 3 <= str(narrow[-1]).count("arguments") < TURNS
 
 
 def test_what_it_is_shown_is_data_that_cannot_speak_for_itself():
