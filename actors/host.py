@@ -13,6 +13,7 @@ from actors.hosting import GC_THRESHOLDS, Drained
 from actors.tables import tasks_of
 from budget.actor import connect
 
+WATCH = "watch"  # the group of calls that have a thread of their own
 CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under way
 
 
@@ -35,6 +36,11 @@ class HostActor:
     async def drain(self, acknowledged: int, rows_max: int, wait_s: float) -> Drained:
         return await self._host.drain(acknowledged=acknowledged, rows_max=rows_max, wait_s=wait_s)
 
+    @ray.method(concurrency_group=WATCH)
+    async def at_work(self) -> str | None:
+        """The task whose step the event loop is in. Answered by a loop of its own, also when that step never ends."""
+        return self._host.at_work()
+
     async def cancel(self, task_ids: frozenset[str] | None) -> None:
         self._host.cancel(task_ids)
 
@@ -53,5 +59,6 @@ def start_host(spec: HostSpec, ledger: Any) -> Any:
         max_restarts=0,
         max_task_retries=0,
         max_concurrency=CALLS_MAX,
+        concurrency_groups={WATCH: 1},
     )(HostActor)
     return remote.remote(spec, ledger)

@@ -58,6 +58,7 @@ class Host:
     _sessions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _received_s: dict[str, float] = field(default_factory=dict)
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
         self._inbox = inbox.Inbox(self.sessions_max)
@@ -87,6 +88,11 @@ class Host:
         """End these tasks, or all: each still gives its outcome, with what it spent."""
         self._carry_out(self._inbox.step(inbox.Cancelled(task_ids)))
 
+    def at_work(self) -> str | None:
+        """The task whose step the event loop is in at this moment. To be asked from another thread."""
+        step = asyncio.current_task(self._loop) if self._loop else None
+        return step.get_name() if step is not None and step.get_name() in self._sessions else None
+
     async def close(self) -> None:
         """End all sessions and wait until each has settled its bill."""
         self.cancel()
@@ -97,7 +103,8 @@ class Host:
         for instruction in instructions:
             match instruction:
                 case inbox.Start(task):
-                    self._sessions[task.id] = asyncio.get_running_loop().create_task(self._run(task))
+                    self._loop = asyncio.get_running_loop()
+                    self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
                 case inbox.Stop(task_id):
                     self._sessions[task_id].cancel()
                 case inbox.Drop(task):

@@ -30,7 +30,6 @@ from jobs.models import ModelChoice
 from jobs.progress import Ceilings, Progress
 from orchestrator.batch import Batch, Ending, run_batch
 from orchestrator.batch_synthesis import RUN_ID, Bounds
-from orchestrator.driver import Tally
 from orchestrator.exporters import exported
 from orchestrator.model_use import ModelUse
 from orchestrator.resume import Earlier
@@ -39,6 +38,7 @@ from orchestrator.settings import Settings
 from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
 from orchestrator.synthesis import Head, Money, encode
+from orchestrator.tally import Tally
 from orchestrator.telemetry import Telemetry
 
 log = logging.getLogger("muster")

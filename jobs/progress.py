@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from budget import dollars
-from orchestrator.driver import Tally
+from orchestrator.tally import Tally
 
 TERMINAL_EVERY_S = 0.2
 PLAIN_EVERY_S = 5.0

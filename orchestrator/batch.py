@@ -18,12 +18,14 @@ from actors.runner import Rules
 from actors.specialists.base import Specialist
 from actors.threads import Threads
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget
-from orchestrator.driver import Driver, FinishedRun, Fleet, Tally
+from orchestrator.driver import Driver, FinishedRun
+from orchestrator.fleets import Fleet
 from orchestrator.local import LocalFleet
 from orchestrator.resume import Earlier, Known, count_what_was_spent, settle_the_dead
 from orchestrator.runs import Run
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
+from orchestrator.tally import Tally
 from orchestrator.telemetry import Telemetry
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

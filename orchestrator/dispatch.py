@@ -9,107 +9,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import isqrt
-from typing import TypeAlias
 
 from actors.contracts import Failure, Reason, Task
+from orchestrator.moves import (
+    Cancel,
+    Cancelled,
+    Drained,
+    Event,
+    GivenUp,
+    HostLost,
+    HostReady,
+    Instruction,
+    Keep,
+    Planned,
+    Record,
+    Replace,
+    Submit,
+    Tick,
+)
+from orchestrator.suspects import ANSWER_S, TRIES_MAX, Suspect, lost_again, patience_s, suspects_patience_s
 
-TRIES_MAX = 3  # hosts that a task may be lost with before it counts as poison
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostReady:
-    """A host of `agent` takes tasks, at most `capacity` unanswered ones at a time."""
-
-    host: str
-    agent: str
-    capacity: int
-    now_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    tasks: Sequence[Task]
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """A host answered: the ids (task, attempt) of the rows that it gave, in their order."""
-
-    host: str
-    rows: Sequence[tuple[str, int]]
-    now_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class HostLost:
-    """A host died. Its unanswered tasks go again, on another."""
-
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed: the batch's clock, in seconds."""
-
-    now_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """These runs, or all, are to end: nothing of theirs is submitted any more."""
-
-    run_ids: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """What hosts still hold of these runs, or of all, is waited for no longer: it is recorded as cancelled."""
-
-    run_ids: frozenset[str] | None = None
-
-
-Event: TypeAlias = HostReady | Planned | Drained | HostLost | Tick | Cancelled | GivenUp
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    host: str
-    tasks: Sequence[Task]
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Which rows of the drain are outcomes; the others are duplicates of outcomes that are there already."""
-
-    host: str
-    rows: Sequence[bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Outcomes that no host gives: the driver's own."""
-
-    failures: Sequence[Failure]
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """A host is silent past its deadline and grace: kill it and start another of its agent."""
-
-    host: str
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """A host is to end these tasks."""
-
-    host: str
-    task_ids: frozenset[str]
-
-
-Instruction: TypeAlias = Submit | Keep | Record | Replace | Cancel
+IDLE_S = 30.0  # the deadline that a host without tasks is measured by
+SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
 
 
 @dataclass(slots=True)
@@ -117,30 +38,49 @@ class _Host:
     id: str
     agent: str
     capacity: int
+    sessions_max: int
     heard_s: float
     tasks: dict[str, Task] = field(default_factory=dict)  # submitted, unanswered
     suspects: bool = False  # it has tasks that were lost with a host before, and takes no others beside them
+    patience_s: float = 0.0  # how long it may be silent then
+    gone: bool = False  # it is being replaced
+    at_once: list[tuple[float, Sequence[Task]]] = field(default_factory=list)  # submissions that found sessions free
 
     @property
     def free(self) -> int:
-        return 0 if self.suspects else self.capacity - len(self.tasks)
+        return 0 if self.suspects or self.gone else self.capacity - len(self.tasks)
 
+    def take(self, tasks: Sequence[Task], now_s: float) -> None:
+        self.tasks.update((task.id, task) for task in tasks)
+        if len(self.tasks) <= self.sessions_max:
+            if len(self.at_once) >= SUBMISSIONS_KEPT:
+                self.at_once = [(s, of) for s, of in self.at_once if any(task.id in self.tasks for task in of)]
+            self.at_once.append((now_s, tasks))
 
-@dataclass(frozen=True, slots=True)
-class _Suspect:
-    """A task that was lost with a host `losses` times; `company_max` tasks may share its next host, itself included."""
+    def began_s(self, now_s: float) -> dict[str, float]:
+        """Since when each of its tasks is at work, at least: those that wait their turn have not begun."""
+        at_work, turn = list(self.tasks)[: self.sessions_max], list(self.tasks)[self.sessions_max :]
+        known = {task.id: submitted_s for submitted_s, tasks in self.at_once for task in tasks}
+        # One that had begun earlier than this would have met its deadline when the host was last heard.
+        least_s = {task_id: self.heard_s - self.tasks[task_id].deadline_s for task_id in at_work}
+        began_s = {task_id: max(known.get(task_id, self.heard_s), least_s[task_id]) for task_id in at_work}
+        return began_s | dict.fromkeys(turn, now_s)
 
-    task: Task
-    losses: int
-    company_max: int
+    def is_hung(self, now_s: float) -> bool:
+        silent_s = now_s - self.heard_s
+        if self.gone or silent_s <= ANSWER_S:
+            return False
+        if self.suspects:
+            return silent_s > self.patience_s
+        return silent_s > patience_s((task.deadline_s for task in self.tasks.values()) if self.tasks else (IDLE_S,))
 
 
 @dataclass(slots=True)
 class Dispatch:
     """`agents` are those that have, or will have, hosts. `unanswered_max` bounds all hosts together (None: they do).
 
-    Tasks that were lost with a host go again in smaller and smaller company, and the last time alone: so a task that
-    kills hosts is found out, and those that were lost beside it are answered.
+    Tasks that were lost with a host go again by the rules of `suspects`. `grace_s` is what a run may take above its
+    longest deadline; infinity: hosts are never taken for hung.
     """
 
     agents: frozenset[str]
@@ -149,9 +89,12 @@ class Dispatch:
     tries_max: int = TRIES_MAX
     _hosts: dict[str, _Host] = field(default_factory=dict)
     _waiting: dict[str, deque[Task]] = field(default_factory=dict)
-    _suspects: dict[str, deque[_Suspect]] = field(default_factory=dict)  # by agent, in the order of their tasks
-    _losses: dict[str, _Suspect] = field(default_factory=dict)  # those of them that a host has
+    _suspects: dict[str, deque[Suspect]] = field(default_factory=dict)  # by agent, in the order of their tasks
+    _losses: dict[str, Suspect] = field(default_factory=dict)  # those of them that a host has
+    _ended: set[str] = field(default_factory=set)  # runs that were cancelled
+    _all_ended: bool = False
     _unanswered: int = 0
+    _now_s: float = 0.0  # when something happened last
 
     def step(self, event: Event) -> list[Instruction]:
         """The one door."""
@@ -163,10 +106,9 @@ class Dispatch:
             case Tick(now_s):
                 return self._tick(now_s)
             case HostReady():
-                self._hosts[event.host] = _Host(event.host, event.agent, event.capacity, event.now_s)
-                return self._submit(event.agent)
-            case HostLost(host):
-                return self._host_lost(host)
+                return self._host_ready(event)
+            case HostLost(host, silent, blamed):
+                return self._host_lost(host, silent, blamed)
             case Cancelled(run_ids):
                 return self._cancel(run_ids)
             case GivenUp(run_ids):
@@ -193,6 +135,7 @@ class Dispatch:
 
     def check(self) -> None:
         """The invariants, for tests."""
+        assert all(host.tasks or not host.suspects for host in self._hosts.values())
         assert self._unanswered == sum(len(host.tasks) for host in self._hosts.values())
         assert all(len(host.tasks) <= host.capacity for host in self._hosts.values())
         ids = [task_id for host in self._hosts.values() for task_id in host.tasks]
@@ -204,13 +147,18 @@ class Dispatch:
             assert len(known) == (len(host.tasks) if host.suspects else 0), "a suspect has other company"
             assert all(len(known) <= suspect.company_max for suspect in known)
 
+    def _host_ready(self, ready: HostReady) -> list[Instruction]:
+        self._now_s = ready.now_s
+        self._hosts[ready.host] = _Host(ready.host, ready.agent, ready.capacity, ready.sessions_max, ready.now_s)
+        return self._submit(ready.agent)
+
     def _planned(self, tasks: Sequence[Task]) -> list[Instruction]:
         known = [task for task in tasks if task.agent in self.agents]
         unknown = [task for task in tasks if task.agent not in self.agents]
         for task in known:
             self._waiting.setdefault(task.agent, deque()).append(task)
         said = [instruction for agent in {task.agent: None for task in known} for instruction in self._submit(agent)]
-        return said + (_record(unknown, Reason.NO_SUCH_AGENT, self._no_such_agent) if unknown else [])
+        return said + _record(unknown, Reason.NO_SUCH_AGENT, self._no_such_agent)
 
     def _no_such_agent(self, task: Task) -> str:
         return f"no agent is named {task.agent!r}; registered are {', '.join(sorted(self.agents)) or 'none'}"
@@ -226,29 +174,34 @@ class Dispatch:
             return instructions
         for host, share in _shares(hosts, min(len(waiting), self._allowance())):
             tasks = [waiting.popleft() for _ in range(share)]
-            host.tasks.update((task.id, task) for task in tasks)
+            host.take(tasks, self._now_s)
             self._unanswered += share
             instructions.append(Submit(host.id, tasks))
         return instructions
 
-    def _submit_suspects(self, suspects: deque[_Suspect], hosts: Sequence[_Host]) -> list[Instruction]:
+    def _submit_suspects(self, suspects: deque[Suspect], hosts: Sequence[_Host]) -> list[Instruction]:
         """To each host that has nothing else, as many as may share one."""
         instructions: list[Instruction] = []
         for host in hosts:
-            if host.tasks or not suspects:
+            if host.tasks or host.gone or not suspects:
                 continue
             group_max = min(host.capacity, self._allowance())
-            group: list[_Suspect] = []
+            group: list[Suspect] = []
             while suspects and len(group) < min(group_max, suspects[0].company_max):
                 group_max = min(group_max, suspects[0].company_max)
                 group.append(suspects.popleft())
             if group:
-                host.suspects = True
-                host.tasks = {suspect.task.id: suspect.task for suspect in group}
-                self._losses |= {suspect.task.id: suspect for suspect in group}
-                self._unanswered += len(group)
-                instructions.append(Submit(host.id, list(host.tasks.values())))
+                instructions.append(self._submit_group(host, group))
         return instructions
+
+    def _submit_group(self, host: _Host, group: Sequence[Suspect]) -> Submit:
+        host.suspects, host.patience_s = True, suspects_patience_s(group, self._now_s)
+        host.heard_s = max(host.heard_s, self._now_s)
+        tasks = [suspect.on_its_way(self._now_s, self.grace_s) for suspect in group]
+        host.take(tasks, self._now_s)
+        self._losses |= {suspect.task.id: suspect for suspect in group}
+        self._unanswered += len(group)
+        return Submit(host.id, tasks)
 
     def _allowance(self) -> int:
         return 1 << 40 if self.unanswered_max is None else self.unanswered_max - self._unanswered
@@ -257,7 +210,7 @@ class Dispatch:
         host = self._hosts.get(host_id)
         if host is None:  # it was given up; its tasks have gone elsewhere
             return [Keep(host_id, [False] * len(rows))]
-        host.heard_s = now_s
+        host.heard_s = self._now_s = now_s
         kept = []
         for task_id, attempt in rows:
             task = host.tasks.get(task_id)
@@ -276,53 +229,80 @@ class Dispatch:
         return [instruction for name in agents for instruction in self._submit(name)]
 
     def _tick(self, now_s: float) -> list[Instruction]:
-        silent = [host for host in self._hosts.values() if now_s > self._due_s(host)]
-        said: list[Instruction] = [Replace(host.id, host.agent) for host in silent]
-        return said + self._lose(silent)
+        self._now_s = now_s
+        if self.grace_s == float("inf"):
+            return []
+        hung = [host for host in self._hosts.values() if host.is_hung(now_s)]
+        for host in hung:
+            host.gone = True  # its tasks are lost when it is known whose fault that was
+        return [Replace(host.id, host.agent) for host in hung] + self._out_of_time()
 
-    def _due_s(self, host: _Host) -> float:
-        """When a host must have answered: its longest deadline, and the grace, after it was last heard."""
-        return host.heard_s + max((task.deadline_s for task in host.tasks.values()), default=0.0) + self.grace_s
+    def _out_of_time(self) -> list[Instruction]:
+        """Culprits whose time passed while they waited for a host do not go again."""
+        late: list[Task] = []
+        for agent, suspects in self._suspects.items():
+            out = [one.is_out_of_time(self._now_s) for one in suspects]
+            if any(out):
+                late += [one.last_attempt for one, is_late in zip(suspects, out, strict=True) if is_late]
+                self._suspects[agent] = deque(one for one, is_late in zip(suspects, out, strict=True) if not is_late)
+        return _record(late, Reason.HOST_LOST, lambda _: "its host hung with it, and its deadline has passed")
 
-    def _host_lost(self, host_id: str) -> list[Instruction]:
-        host = self._hosts.get(host_id)
-        return self._lose([host]) if host else []
+    def _host_lost(self, host_id: str, silent: bool, blamed: str | None) -> list[Instruction]:
+        host = self._hosts.pop(host_id, None)
+        if host is None:
+            return []
+        self._unanswered -= len(host.tasks)
+        cancelled = [task for task in host.tasks.values() if self._is_ended(task)]
+        for task in cancelled:
+            del host.tasks[task.id]
+            self._losses.pop(task.id, None)
+        ended = self._lose(host, silent, blamed)
+        said = self._submit_after(host.agent)
+        said += _record(cancelled, Reason.CANCELLED, lambda _: "cancelled, and lost with its host")
+        return said + [one for suspect in ended for one in self._record_lost(suspect)]
 
-    def _lose(self, hosts: Sequence[_Host]) -> list[Instruction]:
-        """All of them leave before any of their tasks goes to another."""
-        for host in hosts:
-            del self._hosts[host.id]
-            self._unanswered -= len(host.tasks)
-        poison = [task for host in hosts for task in self._suspected(host)]
-        said = [instruction for agent in {host.agent: None for host in hosts} for instruction in self._submit(agent)]
-        return said + (_record(poison, Reason.HOST_LOST, self._poison_message) if poison else [])
+    def _lose(self, host: _Host, silent: bool, blamed: str | None) -> Sequence[Suspect]:
+        """Queue a lost host's tasks again, before all others but culprits; returns those that have come to an end."""
+        began_s = host.began_s(self._now_s)
+        first, last, ended = lost_again(
+            [self._suspect(task, began_s[task.id], len(host.tasks)) for task in host.tasks.values()],
+            silent=silent,
+            blamed=blamed,
+            tries_max=self.tries_max,
+            now_s=self._now_s,
+        )
+        queue = self._suspects.setdefault(host.agent, deque())
+        queue.extendleft(reversed(first))
+        queue.extend(last)
+        return ended
 
-    def _suspected(self, host: _Host) -> list[Task]:
-        """Queue a lost host's tasks again, before all others; returns those that were lost too often."""
-        poison, again = [], []
-        for task in host.tasks.values():
-            before = self._losses.pop(task.id, None)
-            losses = before.losses + 1 if before else 1
-            company_max = 1 if losses >= self.tries_max - 1 else max(1, isqrt(len(host.tasks)))
-            if losses >= self.tries_max:
-                poison.append(task)
-            else:
-                again.append(_Suspect(replace(task, attempt=task.attempt + 1), losses, company_max))
-        self._suspects.setdefault(host.agent, deque()).extendleft(reversed(again))
-        return poison
+    def _suspect(self, task: Task, began_s: float, company: int) -> Suspect:
+        known = self._losses.pop(task.id, None)
+        suspect = known or Suspect(task=task, company_max=company, began_s=began_s, deadline_s=task.deadline_s)
+        return replace(suspect, used_s=suspect.used_s + self._now_s - began_s)
 
-    def _poison_message(self, _: Task) -> str:
-        return f"lost with its host {self.tries_max} times (at most {self.tries_max} tries), the last time alone there"
+    def _record_lost(self, suspect: Suspect) -> list[Instruction]:
+        message = (
+            f"lost with its host {suspect.hosts} times (at most {self.tries_max} tries), the last time alone there"
+        )
+        if suspect.losses < self.tries_max:
+            message = f"lost with {suspect.hosts} hosts (at most {self.tries_max} tries), the last time alone there"
+        if suspect.losses < self.tries_max:
+            message = f"its host hung with it, and its deadline of {suspect.deadline_s:g} s has passed"
+        return _record([suspect.last_attempt], Reason.HOST_LOST, lambda _: message)
+
+    def _is_ended(self, task: Task) -> bool:
+        return self._all_ended or task.run_id in self._ended
 
     def _cancel(self, run_ids: frozenset[str] | None) -> list[Instruction]:
+        self._all_ended = self._all_ended or run_ids is None
+        self._ended |= run_ids or frozenset()
         dropped = self._drop(run_ids)
         said: list[Instruction] = []
         for host in self._hosts.values():
             running = frozenset(t.id for t in host.tasks.values() if run_ids is None or t.run_id in run_ids)
-            said += [Cancel(host.id, running)] if running else []
-        return said + (
-            _record(dropped, Reason.CANCELLED, lambda _: "cancelled before a host had it") if dropped else []
-        )
+            said += [Cancel(host.id, running)] if running and not host.gone else []
+        return said + _record(dropped, Reason.CANCELLED, lambda _: "cancelled before a host had it")
 
     def _drop(self, run_ids: frozenset[str] | None) -> list[Task]:
         """Take what waits of these runs, or of all, out of the line."""
@@ -347,8 +327,7 @@ class Dispatch:
             host.suspects = host.suspects and bool(host.tasks)
         self._unanswered -= len(given_up)
         given_up += self._drop(run_ids)
-        said = _record(given_up, Reason.CANCELLED, lambda _: "cancelled, and its host did not answer in time")
-        return said if given_up else []
+        return _record(given_up, Reason.CANCELLED, lambda _: "cancelled, and its host did not answer in time")
 
 
 def _shares(hosts: Sequence[_Host], tasks: int) -> Iterable[tuple[_Host, int]]:
@@ -362,18 +341,11 @@ def _shares(hosts: Sequence[_Host], tasks: int) -> Iterable[tuple[_Host, int]]:
 
 
 def _record(tasks: Sequence[Task], reason: Reason, message: Callable[[Task], str]) -> list[Instruction]:
-    return [
-        Record(
-            [
-                Failure(
-                    task_id=task.id,
-                    run_id=task.run_id,
-                    agent=task.agent,
-                    attempt=task.attempt,
-                    reason=reason,
-                    message=message(task),
-                )
-                for task in tasks
-            ]
-        )
-    ]
+    return [Record([driver_failure(task, reason, message(task)) for task in tasks])] if tasks else []
+
+
+def driver_failure(task: Task, reason: Reason, message: str) -> Failure:
+    """An outcome that no session gave."""
+    return Failure(
+        task_id=task.id, run_id=task.run_id, agent=task.agent, attempt=task.attempt, reason=reason, message=message
+    )

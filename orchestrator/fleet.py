@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError
@@ -20,10 +20,11 @@ from actors.tables import task_batch
 from budget import Budget
 from budget.actor import connect, find_shared, start_budget
 from orchestrator.cluster import connected
-from orchestrator.driver import Answered, FleetEvent, Lost, Ready
+from orchestrator.fleets import Answered, FleetEvent, Lost, Ready, Unplaced
 from orchestrator.settings import Settings
 
 ROWS_MAX = 4096  # of one drain
+BLAME_S = 1.0  # for a host that does not answer to say what it is at
 WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host is told from an idle one
 
 
@@ -77,6 +78,16 @@ class RayFleet:
 
     def cancel(self, host: str, task_ids: frozenset[str] | None) -> None:
         self._actors[host].cancel.remote(task_ids)
+
+    async def blame(self, host: str) -> str | None:
+        """The task that holds the event loop of a silent host. A process that is stopped or gone does not tell."""
+        try:
+            return cast("str | None", await asyncio.wait_for(self._actors[host].at_work.remote(), BLAME_S))
+        except (RayError, TimeoutError):
+            return None
+
+    def unplaced(self, host: str) -> Unplaced | None:  # noqa: ARG002
+        return None
 
     def replace(self, host: str) -> str:
         """Kill a host and start another of its kind. Gives the new one's id."""

@@ -14,7 +14,7 @@ from actors.hosting import Drained, Host
 from actors.threads import Threads
 from actors.tools.shared import Shared
 from budget import Budget
-from orchestrator.driver import Answered, FleetEvent, Ready
+from orchestrator.fleets import Answered, FleetEvent, Ready, Unplaced
 
 ROWS_MAX = 4096
 WAIT_S = 1.0
@@ -55,6 +55,18 @@ class LocalFleet:
 
     def cancel(self, host: str, task_ids: frozenset[str] | None) -> None:
         self._hosts[host].cancel(task_ids)
+
+    async def blame(self, host: str) -> str | None:
+        """Asked from the loop that the host shares, so whoever holds it is not held now."""
+        return self._hosts[host].at_work()
+
+    def at_work(self) -> str | None:
+        """The task whose step the event loop is in at this moment. To be asked from another thread."""
+        return next((task for host in list(self._hosts.values()) if (task := host.at_work())), None)
+
+    def unplaced(self, host: str) -> Unplaced | None:  # noqa: ARG002
+        """Hosts of this process are ready at once."""
+        return None
 
     def replace(self, host: str) -> str:
         """Hosts of this process die with it; a silent one cannot be killed alone."""

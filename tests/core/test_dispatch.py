@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
-from orchestrator.dispatch import (
+from orchestrator.dispatch import Dispatch
+from orchestrator.moves import (
     Cancel,
     Cancelled,
-    Dispatch,
     Drained,
     HostLost,
     HostReady,
@@ -36,7 +36,7 @@ def dispatch() -> Iterator[Dispatch]:
 
 
 def ready(host: str, capacity: int = 2) -> HostReady:
-    return HostReady(host=host, agent="reader", capacity=capacity, now_s=0.0)
+    return HostReady(host=host, agent="reader", capacity=capacity, sessions_max=capacity, now_s=0.0)
 
 
 def tasks(count: int) -> list[Task]:
@@ -117,15 +117,17 @@ def test_a_host_that_was_given_up_and_answers_late_changes_nothing(dispatch: Dis
     assert other[0] == Keep("two", [False, True])
 
 
-def test_a_host_silent_past_deadline_and_grace_is_replaced(dispatch: Dispatch) -> None:
-    """Deadline 30 s, grace 5 s: 35 s after it was last heard it is alive, a moment later it is not."""
+def test_a_host_silent_for_a_third_of_the_longest_deadline_is_replaced(dispatch: Dispatch) -> None:
+    """Deadline 30 s: 11.5 s after it was last heard it is alive, a moment later it is not, and is so once."""
     dispatch.step(ready("one"))
     dispatch.step(Planned(tasks(1)))
 
-    in_time = dispatch.step(Tick(35.0))
-    late = dispatch.step(Tick(35.1))
+    in_time = dispatch.step(Tick(11.5))
+    late = dispatch.step(Tick(11.6))
+    again = dispatch.step(Tick(12.0))
+    dispatch.step(HostLost("one", silent=True))
 
-    assert in_time == []
+    assert (in_time, again) == ([], [])
     assert late == [Replace("one", "reader")]
     assert dispatch.waiting == 1
 
@@ -136,9 +138,11 @@ def test_tasks_of_silent_hosts_do_not_go_to_another_silent_one(dispatch: Dispatc
     dispatch.step(ready("two", 2))
     dispatch.step(Planned(tasks(2)))
 
-    late = dispatch.step(Tick(100.0))
+    late = dispatch.step(Tick(25.0))
+    after = [*dispatch.step(HostLost("one", silent=True)), *dispatch.step(HostLost("two", silent=True))]
 
     assert late == [Replace("one", "reader"), Replace("two", "reader")]
+    assert after == []
     assert dispatch.waiting == 2
 
 
@@ -146,7 +150,7 @@ def test_a_bound_over_all_hosts_is_honoured() -> None:
     """With fewer sub-agents allowed than there are hosts, the driver hands out no more than that many."""
     dispatch = Dispatch(frozenset({"reader", "writer"}), unanswered_max=1)
     dispatch.step(ready("one"))
-    dispatch.step(HostReady(host="two", agent="writer", capacity=2, now_s=0.0))
+    dispatch.step(HostReady(host="two", agent="writer", capacity=2, sessions_max=2, now_s=0.0))
 
     first = dispatch.step(Planned([a_task("a"), a_task("b", agent="writer")]))
     then = dispatch.step(Drained("one", [("r/a", 1)], 1.0))
@@ -182,6 +186,7 @@ def test_every_planned_task_is_kept_or_recorded_exactly_once(moves: list[tuple[s
                     ended.extend(failure.task_id for failure in failures)
                 case Replace(host, _):
                     del hosts[host]
+                    carry_out(dispatch.step(HostLost(host, silent=True)))
 
     for n, (move, which) in enumerate([*moves, *[("ready", 0), ("drain", 0), ("drain", 1), ("drain", 2)] * 100]):
         now_s += 1.0
@@ -191,7 +196,9 @@ def test_every_planned_task_is_kept_or_recorded_exactly_once(moves: list[tuple[s
             planned += which
         elif move == "ready" and len(hosts) < 3:
             hosts[f"host-{n}"] = []
-            carry_out(dispatch.step(HostReady(host=f"host-{n}", agent="reader", capacity=2, now_s=now_s)))
+            carry_out(
+                dispatch.step(HostReady(host=f"host-{n}", agent="reader", capacity=2, sessions_max=2, now_s=now_s))
+            )
         elif move == "drain" and names:
             host = names[which % len(names)]
             rows, hosts[host] = hosts[host][:2], hosts[host][2:]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.contracts import Reason
-from orchestrator.dispatch import Dispatch, Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit
+from orchestrator.dispatch import Dispatch
+from orchestrator.moves import Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit
 from support.tasks import a_task
 
 
@@ -22,7 +23,7 @@ def dispatch() -> Iterator[Dispatch]:
 
 
 def ready(number: int, capacity: int = 64) -> HostReady:
-    return HostReady(host=f"host-{number}", agent="reader", capacity=capacity, now_s=0.0)
+    return HostReady(host=f"host-{number}", agent="reader", capacity=capacity, sessions_max=capacity, now_s=0.0)
 
 
 def carried_out(dispatch: Dispatch, poison: frozenset[str]) -> tuple[list[str], dict[str, Reason], int]:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from jobs.progress import COLUMNS_DEFAULT, Ceilings, Progress, Rate, duration, fitting, line
-from orchestrator.driver import Tally
+from orchestrator.tally import Tally
 
 
 class Clock:

@@ -14,11 +14,12 @@ from actors.models.base import ModelReply, ModelRequest, StopReason, Text
 from actors.models.scripted import ScriptedModel
 from actors.specialists.base import Specialist
 from orchestrator.batch import Batch, run_batch
-from orchestrator.driver import ADMITTED_AT_ONCE, Tally
+from orchestrator.driver import ADMITTED_AT_ONCE
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
+from orchestrator.tally import Tally
 
 RUNS, AHEAD = 600, 64
 

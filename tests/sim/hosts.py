@@ -21,7 +21,7 @@ from actors.tables import task_batch, tasks_of
 from budget.client import Budget, TransportLost
 from budget.desk import Desk
 from budget.wire import Reply
-from orchestrator.driver import Answered, FleetEvent, Lost, Ready
+from orchestrator.fleets import Answered, FleetEvent, Lost, Ready, Unplaced
 
 if TYPE_CHECKING:
     from sim.machine import Machine
@@ -161,7 +161,7 @@ class SimModel:
         task_id = first.text.partition("\n")[0]
         machine.called(task_id, self.host)
         if task_id in machine.poison:
-            self.fleet.kill(self.host, silently=machine.dice.random() < 0.5)
+            self.fleet.harm(self.host, task_id)
             await gate.passed()
         usage = Usage(
             machine.dice.randint(1, request.input_tokens_max or 1), machine.dice.randint(1, request.output_tokens_max)
@@ -188,6 +188,7 @@ class SimFleet:
     machine: Machine
     budget: BudgetPlace
     gates: dict[str, Gate] = field(default_factory=dict)
+    spinning: dict[str, str] = field(default_factory=dict)  # hosts whose loop a task holds
     _specs: dict[str, HostSpec] = field(default_factory=dict)
     _hosts: dict[str, Host] = field(default_factory=dict)
     _repeats: dict[str, int] = field(default_factory=dict)
@@ -236,6 +237,13 @@ class SimFleet:
         if not self.gates[host].dead:
             self._spawn(self._cancel(host, task_ids))
 
+    async def blame(self, host: str) -> str | None:
+        await asyncio.sleep(self.machine.dice.uniform(*LATENCY_S))
+        return self.spinning.get(host)
+
+    def unplaced(self, host: str) -> Unplaced | None:  # noqa: ARG002
+        return None
+
     def replace(self, host: str) -> str:
         self.machine.trace("replace", host)
         self.gates[host].kill()
@@ -253,6 +261,16 @@ class SimFleet:
         if not silently:
             loop = asyncio.get_running_loop()
             loop.call_later(self.machine.dice.uniform(*NOTICED_S), self._push, Lost(host, "killed"))
+
+    def harm(self, host: str, task_id: str) -> None:
+        """What poison does: it kills its host, loudly or not, or holds its event loop for ever."""
+        kind = self.machine.dice.choice(("kills", "kills silently", "spins"))
+        if kind == "spins":
+            self.machine.trace("spins", host, task_id)
+            self.spinning[host] = task_id
+            self.gates[host].stop()
+        else:
+            self.kill(host, silently=kind != "kills")
 
     def stop_for(self, host: str, seconds: float) -> None:
         self.machine.trace("stopped", host, round(seconds, 3))

@@ -1,0 +1,36 @@
+"""Where a batch stands, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from actors.tables import OK, OutcomeRows
+
+
+@dataclass(slots=True)
+class Tally:
+    """Where a batch stands, for progress and for the end."""
+
+    runs_finished: int = 0
+    runs_admitted: int = 0
+    tasks_planned: int = 0
+    tasks_in_flight: int = 0  # with a host, and not answered
+    statuses: Counter[str] = field(default_factory=Counter)
+    spent_tokens: int = 0
+    cost_microusd: int | None = 0
+
+    def count(self, rows: OutcomeRows) -> None:
+        self.add(rows.column("status"), rows.column("spent_tokens"), rows.column("cost_microusd"))
+
+    def add(self, statuses: Sequence[str], spent_tokens: Sequence[int], costs: Sequence[int | None]) -> None:
+        self.statuses.update(statuses)
+        self.spent_tokens += sum(spent_tokens)
+        unknown = self.cost_microusd is None or None in costs
+        self.cost_microusd = None if unknown else cast(int, self.cost_microusd) + sum(cast(Sequence[int], costs))
+
+    @property
+    def succeeded(self) -> int:
+        return self.statuses[OK]
