@@ -1,7 +1,8 @@
 """How fast one host may call one model: concurrency that adapts, and a pace learnt from what the provider says.
 
-Two things limit calls. The *limit* on calls in flight grows by one per success until the first sign of trouble, by one
-per round trip after it, and is cut by a factor when the provider is overloaded. The *pace* follows the provider's own
+Two things limit calls. The *limit* on calls in flight begins at one, since nothing is known of the provider yet, and
+doubles each round trip, or each second up to twenty, until the first sign of trouble; after it, it grows by one per
+round trip, and is cut by a factor when the provider is overloaded. The *pace* follows the provider's own
 token buckets: what `anthropic-ratelimit-*` says remains, less what was sent since, plus what has flowed in. Where a
 429 names no bucket, the pace is guessed from the rate at which calls last succeeded.
 
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import log2
 
 from actors.models.pace import Guess, Mark, Pace, Told
 
@@ -32,7 +34,8 @@ class BrakeLimits:
     """Sources: 20 at first and 4 at least are those of Inspect's adaptive connections; the rest was measured with
     benchmarks/rate_limit.py."""
 
-    in_flight_first: int = 20
+    in_flight_first: int = 20  # reached without any reply, by doubling every `doubling_s`: models take their time
+    doubling_s: float = 1.0
     in_flight_min: int = 4
     in_flight_max: int = 512
     cut: float = 0.7  # multiplicative decrease
@@ -68,8 +71,9 @@ class Brake:
     def __init__(self, limits: BrakeLimits | None = None) -> None:
         self._limits = limits or BrakeLimits()
         self._in_flight = 0
-        self._limit = float(self._limits.in_flight_first)
+        self._limit = 1.0
         self._slow_start = True
+        self._began_at_s: float | None = None
         self._cut_at_s = float("-inf")
         self._paused_until_s = float("-inf")
         self._paces: dict[str, Pace] = {}
@@ -96,7 +100,10 @@ class Brake:
         if now_s < self._paused_until_s:
             return self._paused_until_s - now_s
         if self._in_flight >= int(self._limit):
-            return float("inf")
+            wait_s = self._until_begun_s(now_s)
+            if wait_s > 0:
+                return wait_s
+            self._limit = self._in_flight + 1.0
         costs = {axis: self._cost.get(axis, 1.0) for axis in self._paces}
         wait_s = max((pace.wait_s(now_s, costs[axis]) for axis, pace in self._paces.items()), default=0.0)
         if self._guess is not None:
@@ -105,9 +112,17 @@ class Brake:
             return wait_s
         # From here on nothing can refuse.
         self._in_flight += 1
+        if self._began_at_s is None:
+            self._began_at_s = now_s
         if self._guess is not None:
             self._guess.take(now_s)
         return Permit(now_s, {axis: pace.take(now_s, costs[axis]) for axis, pace in self._paces.items()})
+
+    def _until_begun_s(self, now_s: float) -> float:
+        """Seconds until one more call may go although no reply has come; infinity once replies have told something."""
+        if not self._slow_start or self._in_flight >= self._limits.in_flight_first or self._began_at_s is None:
+            return float("inf")
+        return self._began_at_s + self._limits.doubling_s * log2(self._in_flight + 1) - now_s
 
     def answered(self, permit: Permit, now_s: float, heard: Heard) -> None:
         """The attempt has ended."""
@@ -130,7 +145,9 @@ class Brake:
                 self._paces[axis].hear(told, now_s, permit.marks.get(axis))
             elif heard.signal is Signal.FINE:
                 self._paces[axis] = Pace(told, now_s)
-                self._guess, self._slow_start = None, True  # from here on the buckets say what is too fast
+                # From here on the buckets say what is too fast.
+                self._guess, self._slow_start = None, True
+                self._limit = max(self._limit, float(self._limits.in_flight_first))
         if heard.signal is Signal.FINE:
             for axis in self._paces.keys() - heard.told.keys():
                 del self._paces[axis]
@@ -201,6 +218,6 @@ class Brake:
     def check(self) -> None:
         """The invariants that every test asserts on the way out."""
         assert self._in_flight >= 0
-        assert self._limits.in_flight_min <= self._limit <= self._limits.in_flight_max
+        assert 1 <= self._limit <= self._limits.in_flight_max
         for pace in self._paces.values():
             pace.check()

@@ -18,18 +18,17 @@ from budget.errors import SettingsError
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 KEY_CHARACTERS_MIN = 8  # a shorter one would blot out ordinary words wherever texts are scrubbed
 HIDDEN = "[key]"
-_ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
-_NEVER_UNESCAPED = '"\\'  # they would end the JSON text that they are escaped in
 
 
 class Key:
     """A secret that says itself only when asked by name. It neither prints nor pickles."""
 
-    __slots__ = ("_forms", "_forms_bytes", "_text")
+    __slots__ = ("_forms", "_forms_bytes", "_spelled_out", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._forms = _forms(text) if len(text) >= KEY_CHARACTERS_MIN else ()
+        self._spelled_out = re.compile("".join(map(_spelled_out, text)))
         self._forms_bytes = tuple(form.encode() for form in self._forms)
 
     def reveal(self) -> str:
@@ -37,10 +36,8 @@ class Key:
 
     def scrub(self, text: str) -> str:
         """`text` without the key: bare, escaped as in JSON, in a URL, in HTML, in basic authentication or in hex."""
-        if "\\u00" in text:
-            bare = _ESCAPED.sub(_unescaped, text)
-            if any(form in bare for form in self._forms):
-                text = bare
+        if "\\u00" in text and self._forms:
+            text = self._spelled_out.sub(HIDDEN, text)
         for form in self._forms:
             if form in text:
                 text = text.replace(form, HIDDEN)
@@ -125,6 +122,6 @@ def _base64(raw: bytes) -> Iterator[str]:
         yield inner.replace("+", "-").replace("/", "_")
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return found[0] if character in _NEVER_UNESCAPED else character
+def _spelled_out(character: str) -> str:
+    """A pattern of one character as itself or as a JSON escape, also of JSON that lies in JSON several times."""
+    return rf"(?:\\*{re.escape(character)}|\\+u00(?i:{ord(character):02x}))"

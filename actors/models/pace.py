@@ -15,7 +15,7 @@ SAMPLE_SHARE = 0.02  # how much of the bucket must have flowed in before a rate 
 SAMPLE_MIN = 20.0  # ... and how many units at least: what remains is told in whole numbers
 SAMPLE_MIN_S = 0.2
 NEARLY_FULL = 0.9
-RAISE = 1.5  # of the rate, once per round trip, while calls are held back and the bucket stays full ...
+RAISE = 2.0  # of the rate, once per round trip, while calls are held back and the bucket stays full ...
 RAISE_LATER = 1.03  # ... and once such a rate was refused
 CUT = 0.7
 WINDOW_SHARE = 0.1
@@ -58,10 +58,12 @@ class Pace:
         self._level_at_s = now_s
         self._corrected = 0.0  # the sum of all corrections: a reply corrects what its forerunners have not
         self._taken = 0.0  # by us, ever
+        self._cost = 1.0  # of the last call
         self._full_at_s: float | None = None
         self._full_taken = 0.0  # what had been taken when the reply that said so was sent
         self._floor_per_s = 0.0  # what the reset time implies at least
         self._measured_per_s: float | None = None
+        self._tried_per_s: float | None = None  # thought of, where nothing is measured: raised until it is refused
         self._anchor: Mark | None = None
         self._anchor_remaining = 0.0
         self._reserve_share = RESERVE_SHARE
@@ -77,6 +79,8 @@ class Pace:
         """Inflow. Limits are stated per minute; that is the rate until replies have shown another."""
         if self._measured_per_s is not None:
             return self._measured_per_s
+        if self._tried_per_s is not None:
+            return max(self._tried_per_s, self._floor_per_s)
         return self._floor_per_s or self._limit / 60
 
     def level(self, now_s: float) -> float:
@@ -97,6 +101,7 @@ class Pace:
         self._next_at_s = max(self._next_at_s, now_s - BUNCH_S) + amount / max(flow_per_s, 1e-9)
         self._level, self._level_at_s = level - amount, max(now_s, self._level_at_s)
         self._taken += amount
+        self._cost = amount
         return Mark(now_s, self._level, self._corrected, self._taken, amount)
 
     def wait_s(self, now_s: float, cost: float) -> float:
@@ -138,7 +143,7 @@ class Pace:
         full = remaining + mark.cost >= NEARLY_FULL * self._limit
         if self._anchor is None or full:  # a full bucket overflows: nothing to read, but that more flows in
             if full and self._held_back and mark.at_s >= self._raised_at_s:  # than calls are held back to
-                self._floor_per_s = max(self._floor_per_s, self.rate_per_s) * self._raise
+                self._tried_per_s = self.rate_per_s * self._raise
                 self._measured_per_s, self._raised_at_s, self._held_back = None, now_s, False
             self._anchor, self._anchor_remaining = mark, remaining
             return
@@ -157,9 +162,11 @@ class Pace:
         if sent_at_s < self._refused_at_s:
             return  # sent before the last refusal was known: the same mistake, not another
         self._refused_at_s = now_s
-        self._reserve_share = min(RESERVE_SHARE_MAX, self._reserve_share * 2)
+        one_call = self._cost / self._limit  # a reserve that holds no whole call is none
+        self._reserve_share = min(RESERVE_SHARE_MAX, max(self._reserve_share * 2, one_call))
+        self._raise = RAISE_LATER
         if self._measured_per_s is None:  # a rate that was only thought of was too high
-            self._floor_per_s, self._raise = self.rate_per_s * CUT, RAISE_LATER
+            self._tried_per_s, self._floor_per_s = self.rate_per_s * CUT, 0.0
 
     def eased(self, latency_s: float) -> None:
         """A success, and how long calls take now: what other hosts take is seen that much late."""
@@ -174,17 +181,22 @@ class Pace:
 
 
 class Guess:
-    """A rate for a provider that refuses without saying how much it allows: down by a factor, up by successes."""
+    """A rate for a provider that refuses without saying how much it allows: down by a factor, up by successes.
+
+    The first guess is made when little has come back yet, so it is low, and grows fast until it is refused as well.
+    """
 
     CUT = 0.95
     STEP = 1 / 4000  # per success: 5 % in 200 calls, so that a refusal costs less than one call in a hundred
     STEPS_SLOW = 200
+    STEP_FIRST = 1 / 50
     STEP_LATER = 1 / 500  # the limit was a passing one, or the guess far too low
     BURST_S = 0.1
     FIRST_PER_S = 1.0  # when nothing has succeeded yet
 
-    def __init__(self, rate_per_s: float, now_s: float) -> None:
+    def __init__(self, rate_per_s: float, now_s: float, *, first: bool = True) -> None:
         self.rate_per_s = max(0.1, rate_per_s)
+        self._first = first
         self._level = 0.0
         self._level_at_s = now_s
         self._successes = 0
@@ -193,7 +205,7 @@ class Guess:
     def after(cls, known: Guess | None, goodput_per_s: float, now_s: float) -> Guess:
         """The guess after a refusal: below what last succeeded, and below the guess that was refused."""
         rates = [max(goodput_per_s, cls.FIRST_PER_S), *([known.rate_per_s] if known is not None else [])]
-        return cls(cls.CUT * min(rates), now_s)
+        return cls(cls.CUT * min(rates), now_s, first=known is None)
 
     def wait_s(self, now_s: float) -> float:
         level = self._level_now(now_s)
@@ -206,6 +218,9 @@ class Guess:
         if self._level_now(now_s) > 0.5 * self._burst:
             return  # a rate that is not used is not tested: it does not grow
         self._successes += 1
+        if self._first:
+            self.rate_per_s *= 1 + self.STEP_FIRST
+            return
         self.rate_per_s *= 1 + (self.STEP if self._successes <= self.STEPS_SLOW else self.STEP_LATER)
 
     def _level_now(self, now_s: float) -> float:

@@ -60,11 +60,18 @@ def test_base64_is_found_wherever_the_key_lies_in_what_was_encoded(
     assert len(clean) < 60  # of the key nothing but what shares a letter with its neighbours is left
 
 
-def test_escapes_that_spell_the_key_are_read() -> None:
-    """JSON inside of JSON: whoever parses the text would have the key again. It stays JSON."""
-    text = json.dumps({"claim": "the key: "})[:-2] + "".join(f"\\u{ord(c):04x}" for c in PLAIN) + '"}'
+@pytest.mark.parametrize("deep", [0, 1, 2])
+def test_escapes_that_spell_the_key_are_read(deep: int) -> None:
+    """JSON inside of JSON: whoever parses the text would have the key again. It stays JSON, the rest untouched."""
+    text = '"\\u0041 \\u002d is the key: ' + "".join(f"\\u{ord(c):04X}" for c in PLAIN[:9]) + PLAIN[9:] + '"'
+    for _ in range(deep):
+        text = json.dumps(text)
 
-    assert json.loads(Key(PLAIN).scrub(text)) == {"claim": f"the key: {HIDDEN}"}
+    clean = Key(PLAIN).scrub(f"{PLAIN} {text}")
+    value = clean.removeprefix(f"{HIDDEN} ")
+    for _ in range(deep + 1):
+        value = json.loads(value)
+    assert value == f"A - is the key: {HIDDEN}"
 
 
 def test_a_key_in_pieces_is_found_in_the_blocks_that_make_it_up() -> None:
