@@ -92,8 +92,8 @@ class Watchdog:
         if self._fruitless_turns > self.limits.fruitless_turns_max:
             return self._no_progress(returns)
         self._spent_tokens.append(spent_tokens)
-        if len(self._spent_tokens) <= self.limits.stale_turns_max:
-            return ""
+        if fruitless or len(self._spent_tokens) <= self.limits.stale_turns_max:
+            return ""  # of failures alone the rule above tells, and quotes the last
         return self._burning(spent_tokens, messages)
 
     def _forgive(self, returns: Sequence[ToolReturn]) -> None:
