@@ -22,6 +22,7 @@ from orchestrator.patterns import FanOut
 from orchestrator.report import report
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
+from orchestrator.shards import Shard
 from orchestrator.synthesis import Head, summarize
 
 HEADLINE_SERVICES_MAX = 15
@@ -45,7 +46,7 @@ class AuditJob:
         )
         return Plan(
             question=question or QUESTION,
-            runs=lambda: _runs(catalog, limits, settings.tokens_per_run),
+            part=lambda shard: _runs(catalog, limits, settings.tokens_per_run, shard),
             runs_total=len(catalog.services),
             fingerprint=catalog.fingerprint,
         )
@@ -104,8 +105,8 @@ def _first(service: Mapping[str, Any]) -> str:
     return f": {findings[0]['claim'][:90]}" if findings else ""
 
 
-def _runs(catalog: Catalog, limits: PlanSettings, tokens_per_run: int) -> Iterator[Run]:
-    for priority, service in enumerate(catalog.services):
+def _runs(catalog: Catalog, limits: PlanSettings, tokens_per_run: int, shard: Shard) -> Iterator[Run]:
+    for priority, service in shard.pick(enumerate(catalog.services)):
         tasks = plan(service, catalog, limits, priority=priority)
         yield Run(
             id=service.name,

@@ -12,6 +12,7 @@ from actors.specialists.base import Specialist
 from orchestrator.batch_synthesis import Bounds
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
+from orchestrator.shards import Shard
 from orchestrator.synthesis import Head
 
 
@@ -19,11 +20,12 @@ from orchestrator.synthesis import Head
 class Plan:
     """A job's input, read and checked: what is asked, and the runs that answer it.
 
-    `fingerprint` tells inputs apart: a run is resumed on the same one only.
+    `fingerprint` tells inputs apart: a run is resumed on the same one only. `part` makes the runs of one shard, all of
+    them for `Shard()`, and takes no time for those of others.
     """
 
     question: str
-    runs: Callable[[], Iterator[Run]]
+    part: Callable[[Shard], Iterator[Run]]
     runs_total: int
     fingerprint: str
 

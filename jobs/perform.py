@@ -17,7 +17,6 @@ from enum import IntEnum
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from actors import prompts
 from actors.assembly import role_of
@@ -28,13 +27,16 @@ from budget.errors import RunDirectoryError
 from jobs.job import Job, Plan
 from jobs.models import ModelChoice
 from jobs.progress import Ceilings, Progress
-from orchestrator.batch import Batch, Ending, run_batch
-from orchestrator.batch_synthesis import RUN_ID, Bounds
+from jobs.sharded import JobWork
+from orchestrator.batch import Batch, Ending
+from orchestrator.batch_synthesis import Bounds
 from orchestrator.exporters import exported
 from orchestrator.model_use import ModelUse
 from orchestrator.resume import Earlier
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
+from orchestrator.shards import Gathered
+from orchestrator.shared_batch import run_work
 from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
 from orchestrator.synthesis import Head, Money, encode
@@ -94,63 +96,74 @@ def perform(request: Request) -> Performed:
         request.run_dir, manifest=manifest_of(request, plan, batch_id, began_s), durable=settings.durable
     )
     try:
-        return carry_out(request, plan, batch_id, directory)
+        return carry_out(request, work_of(request, plan, batch_id, began_s), directory)
     finally:
         directory.close()
 
 
-def carry_out(
-    request: Request, plan: Plan, batch_id: str, directory: RunDirectory, earlier: Earlier | None = None
-) -> Performed:
+def carry_out(request: Request, work: JobWork, directory: RunDirectory, earlier: Earlier | None = None) -> Performed:
     """Run a planned batch to its report, in a directory that is open. `earlier`: what is left of it to go on from."""
     began_s = time.monotonic()
-    job, settings = request.job, request.settings
-    records: list[Any] = []
+    job, settings, plan, batch_id = request.job, request.settings, work.plan, work.batch_id
+    gathered = Gathered()
     concluded: list[tuple[Run, State]] = []
-    runs, use = plan.runs(), ModelUse()
     telemetry = exported(batch_id, log_content=settings.log_content)
     tree = settings.synthesis == "tree" and bool(job.leads)
     progress = Progress(
         Ceilings(runs=plan.runs_total + tree, tokens=settings.tokens_max, microusd=settings.microusd_max)
     )
 
-    def finished(run: Run, state: State) -> None:
-        use.add(state.outcomes.values())
-        if run.id == RUN_ID:
-            concluded.append((run, state))
-        else:
-            records.append(job.record(run, state))
-
     def alerted(alert: Alert) -> None:
         telemetry.alerted(alert)
         request.alerted(alert)
 
     def last(tally: Tally) -> Run:
-        return job.last_run(records, _bounds(settings, batch_id, tally))
+        return job.last_run(list(gathered.records.values()), _bounds(settings, batch_id, tally))
+
+    def ended(run: Run, state: State) -> None:
+        gathered.use.add(state.outcomes.values())
+        concluded.append((run, state))
 
     ending = asyncio.run(
-        run_batch(
+        run_work(
             _batch(request, batch_id, telemetry),
-            runs,
+            work,
             directory,
-            finished=finished,
+            run_dir=request.run_dir,
+            runs_total=plan.runs_total,
+            gathered=gathered,
             progress=progress,
             alerted=alerted,
             last=last if tree else None,
+            concluded=ended,
             earlier=earlier,
         )
     )
     progress.close()
     telemetry.close()
-    records += [job.record(run, State()) for run in runs]  # those that never began are named as gaps
+    records = list(gathered.records.values())
     status = exit_status(ending, min_fraction=settings.min_fraction)
     spend = spend_of(chain(directory.outcomes(), directory.history()))
     elapsed_s = time.monotonic() - began_s
-    head = _head(request, plan, batch_id, ending, status=status, spend=spend, use=use, elapsed_s=elapsed_s)
+    head = _head(request, plan, batch_id, ending, status=status, spend=spend, use=gathered.use, elapsed_s=elapsed_s)
     if tree and not concluded:  # it never began: the report says so
         concluded.append((job.last_run([], _bounds(settings, batch_id, ending.tally)), State()))
     summary = job.summarize(head, records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
+
+
+def work_of(request: Request, plan: Plan, batch_id: str, began_s: float) -> JobWork:
+    """What drivers need to know of a planned batch."""
+    return JobWork(
+        job=request.job,
+        source=request.source.resolve(),
+        question=request.question,
+        batch_id=batch_id,
+        settings=request.settings,
+        began_s=began_s,
+        fingerprint=plan.fingerprint,
+        read=plan,
+    )
 
 
 def _batch(request: Request, batch_id: str, telemetry: Telemetry) -> Batch:

@@ -15,7 +15,7 @@ from budget.errors import RunDirectoryError
 from jobs.budgets import Alarm
 from jobs.job import Job
 from jobs.models import choose_model
-from jobs.perform import Performed, Request, carry_out, manifest_of
+from jobs.perform import Performed, Request, carry_out, manifest_of, work_of
 from jobs.registry import JOBS
 from orchestrator.resume import Again, Earlier, Known, interrupted
 from orchestrator.settings import Settings
@@ -25,9 +25,9 @@ SCHEMA = "muster.run/1"
 # What may differ without changing the answer's meaning: where and how fast it is worked on, and how much it may cost.
 FREE = frozenset(
     {
-        "mode", "address", "sessions_max", "hosts_per_agent", "batch_deadline_s", "run_deadline_s", "grace_s",
-        "runs_ahead", "tokens_max", "microusd_max", "on_exhausted", "alert_percents", "min_fraction", "spans",
-        "durable", "log_content", "transcripts", "dashboard", "cache",
+        "mode", "address", "sessions_max", "hosts_per_agent", "drivers", "batch_deadline_s", "run_deadline_s",
+        "grace_s", "runs_ahead", "tokens_max", "microusd_max", "on_exhausted", "alert_percents", "min_fraction",
+        "spans", "durable", "log_content", "transcripts", "dashboard", "cache",
     }
 )  # fmt: skip
 
@@ -97,7 +97,8 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     directory.durable = settings.durable
     _note(directory, before, now, found)
     known = Known.of(directory.outcomes(), asked.again)
-    return carry_out(request, plan, batch_id, directory, Earlier(known, Limit(stored.tokens_max, stored.microusd_max)))
+    earlier = Earlier(known, Limit(stored.tokens_max, stored.microusd_max))
+    return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)
 
 
 def settings_from(stored: Mapping[str, JsonValue]) -> tuple[Settings, list[str]]:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.accounts import driver_account, is_driver_account
 from actors.assembly import Assigned, HostSpec, ModelFactory
 from actors.hosting import patient_gc
 from actors.runner import Rules
@@ -45,6 +46,12 @@ class Batch:
     assigned: Callable[[Specialist], Assigned] | None = None  # models by specialist; None: the settings' one at `price`
     telemetry: Telemetry | None = None
     grants: frozenset[str] = frozenset()
+    driver: int | None = None  # the number of the driver's account, where several share the batch
+
+    @property
+    def account(self) -> str:
+        """Under which its runs spend."""
+        return self.id if self.driver is None else driver_account(self.id, self.driver)
 
     def host_specs(self, specialists: Sequence[Specialist]) -> list[HostSpec]:
         """One spec for each host, with the sessions that the settings allow dealt out among them.
@@ -54,6 +61,7 @@ class Batch:
         hosts = [s for _ in range(self.settings.hosts_per_agent) for s in specialists]
         rules = Rules(
             batch=self.id,
+            account=self.account,
             on_exhausted=self.settings.on_exhausted,
             grants=self.grants,
             spans=self.settings.spans,
@@ -93,18 +101,18 @@ class Ending:
 
 
 @dataclass(slots=True, repr=False)  # the signal module writes a handler out to compare it
-class _Signals:
+class Signals:
     """SIGINT and SIGTERM end the batch in good order; a second one ends the process at once.
 
     They are caught outside of the event loop, so that a second one also ends a process whose loop is blocked.
     """
 
-    driver: Driver
+    stop: Callable[[str], None]
     caught: str = ""
     _before: dict[int, Any] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop = field(init=False)
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> Signals:
         self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():  # others may not handle signals
             self._before = {number: signal.signal(number, self._caught) for number in SIGNALS}
@@ -119,7 +127,7 @@ class _Signals:
         if self.caught:
             os._exit(INTERRUPTED)
         self.caught = signal.Signals(number).name
-        self._loop.call_soon_threadsafe(self.driver.stop, f"interrupted by {self.caught}")
+        self._loop.call_soon_threadsafe(self.stop, f"interrupted by {self.caught}")
 
 
 async def run_batch(
@@ -131,40 +139,61 @@ async def run_batch(
     progress: Callable[[Tally], None] = lambda _: None,
     alerted: Callable[[Alert], None] = lambda _: None,
     last: Callable[[Tally], Run] | None = None,
+    concluded: FinishedRun = lambda *_: None,
     earlier: Earlier | None = None,
 ) -> Ending:
     """Run a batch to its end. `finished` is called with each run as it ends, before this returns.
 
-    `last` makes one more run, for the batch's leads, when all others have finished and some task was answered.
+    `last` makes one more run, for the batch's leads, when all others have finished and some task was answered;
+    `concluded` is called with it.
     `earlier`: what an attempt before this one has left in the directory and in its ledger.
     """
-    async with _place(batch, directory) as (fleet, budget):
+    async with place(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
         await open_account(budget, batch, earlier)
-        driver = Driver(
-            fleet=fleet,
-            budget=budget,
-            directory=directory,
-            settings=batch.settings,
-            account=batch.id,
-            finished=finished,
-            progress=progress,
-            telemetry=batch.telemetry or Telemetry(batch.id),
-            known=earlier.known if earlier else Known(),
-            resumed=earlier is not None,
-        )
-        with _Signals(driver) as signals:
+        driver = driver_of(batch, fleet, budget, directory, finished=finished, progress=progress, earlier=earlier)
+        with Signals(driver.stop) as signals:
             tally = copy.deepcopy(await driver.run(runs, batch.host_specs(batch.specialists)))
             if last is not None and tally.succeeded and not driver.stopped:
+                driver.finished = concluded
                 await driver.run(iter([last(tally)]), batch.host_specs(batch.leads))
-        standing = (await budget.standing(batch.id)).of(batch.id)
-        assert standing is not None, "the batch's account is open as long as the batch"
         return Ending(
             tally=tally,
-            standing=standing,
+            standing=await standing_of(budget, batch),
             stopped=driver.stopped,
             interrupted=bool(signals.caught or driver.broken),
         )
+
+
+def driver_of(
+    batch: Batch,
+    fleet: Fleet,
+    budget: Budget,
+    directory: RunDirectory,
+    *,
+    finished: FinishedRun,
+    progress: Callable[[Tally], None],
+    earlier: Earlier | None,
+) -> Driver:
+    """The driver of a batch's runs in this process."""
+    return Driver(
+        fleet=fleet,
+        budget=budget,
+        directory=directory,
+        settings=batch.settings,
+        account=batch.account,
+        finished=finished,
+        progress=progress,
+        telemetry=batch.telemetry or Telemetry(batch.id),
+        known=earlier.known if earlier else Known(),
+        resumed=earlier is not None,
+    )
+
+
+async def standing_of(budget: Budget, batch: Batch) -> AccountStanding:
+    standing = (await budget.standing(batch.id)).of(batch.id)
+    assert standing is not None, "the batch's account is open as long as the batch"
+    return standing
 
 
 async def open_account(budget: Budget, batch: Batch, earlier: Earlier | None) -> None:
@@ -182,13 +211,22 @@ async def open_account(budget: Budget, batch: Batch, earlier: Earlier | None) ->
         return
     if lost and len(earlier.known):
         await count_what_was_spent(budget, batch.id, earlier.known)
+    await lock_out_drivers(budget, batch.id)
     await settle_the_dead(budget, batch.id, earlier.known)
     if limit != earlier.limit:
         await budget.set_limit(batch.id, limit)
 
 
+async def lock_out_drivers(budget: Budget, batch_id: str) -> None:
+    """Drivers of an earlier attempt, and hosts of theirs that still live, can hold nothing any more."""
+    for account in (await budget.standing()).accounts:
+        if is_driver_account(batch_id, account.account_id) and not account.closing:
+            await budget.close(account.account_id)
+
+
 @asynccontextmanager
-async def _place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
+async def place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
+    """Where a batch runs, for as long as it does: hosts to be, and the budget that all pay from."""
     async with AsyncExitStack() as stack:
         stack.enter_context(patient_gc())
         asyncio.get_running_loop().set_default_executor(Threads(name="driver"))

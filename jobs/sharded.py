@@ -1,0 +1,63 @@
+"""A job's runs as each of several drivers makes them for itself, from the input that the batch was begun with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from budget.errors import ManifestError
+from jobs.job import Job, Plan
+from orchestrator.runs import Run, State
+from orchestrator.settings import Settings
+from orchestrator.shards import Shard
+
+
+@dataclass(slots=True, kw_only=True)
+class JobWork:
+    """The `Work` of a job. What travels is where its input lies; each process reads it once.
+
+    Raises ManifestError, by `runs`, when the input is not the one that `fingerprint` was made of.
+    """
+
+    job: Job
+    source: Path
+    question: str
+    batch_id: str
+    settings: Settings
+    began_s: float
+    fingerprint: str
+    read: Plan | None = None  # by this process
+
+    def runs(self, shard: Shard) -> Iterator[Run]:
+        return self.plan.part(shard)
+
+    def record(self, run: Run, state: State) -> Any:
+        return self.job.record(run, state)
+
+    @property
+    def plan(self) -> Plan:
+        if self.read is None:
+            self.read = self._read()
+        return self.read
+
+    def _read(self) -> Plan:
+        plan = self.job.plan(
+            self.source, question=self.question, batch_id=self.batch_id, settings=self.settings, now_s=self.began_s
+        )
+        if plan.fingerprint != self.fingerprint:
+            raise ManifestError(
+                f"{self.source} is another one for this driver than for the batch: it has changed just now, or this "
+                "node has a copy of its own; put it where all nodes see the same, and resume"
+            )
+        return plan
+
+    def __reduce__(self) -> tuple[Callable[..., JobWork], tuple[object, ...]]:
+        told = (self.job, self.source, self.question, self.batch_id, self.settings, self.began_s, self.fingerprint)
+        return _sent, told
+
+
+def _sent(*told: Any) -> JobWork:
+    names = ("job", "source", "question", "batch_id", "settings", "began_s", "fingerprint")
+    return JobWork(**dict(zip(names, told, strict=True)))
