@@ -134,7 +134,7 @@ class Driver:
 
         Runs that are known to their end are not counted as under way, so a resumed batch is soon where it was.
         """
-        while self._hungry and (room := self.settings.runs_ahead - len(self._runs)) > 0 and not self.stopped:
+        while self._hungry and (room := self.settings.runs_ahead_max - len(self._runs)) > 0 and not self.stopped:
             admitted = list(itertools.islice(runs, min(room, ADMITTED_AT_ONCE)))
             for run in admitted:
                 self._follow(run.id, self._runs.admit(run), replayed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Literal
 
 from actors.contracts import JsonValue
@@ -14,6 +15,7 @@ from budget.errors import SettingsError
 CONCURRENCY = 4
 DEADLINE_S = 30.0
 TOKENS_PER_RUN = 200_000
+RUNS_AHEAD_MIN = 256  # also where few sub-agents are at work: a turn of the driver takes in many runs at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Settings:
     batch_deadline_s: float | None = None
     run_deadline_s: float | None = None
     grace_s: float = 10.0
-    runs_ahead: int = 256  # runs admitted at once, at most: the driver's memory does not grow with the batch
+    runs_ahead: int | None = None  # runs admitted at once, at most; None: as many as keep `sessions_max` at work
     hosts_per_agent: int = 1
     drivers: int = 1  # that share the batch; each has hosts of its own
     spans: bool = True
@@ -61,8 +63,8 @@ class Settings:
                       "run_deadline_s")  # fmt: skip
         for name in (*above_zero, "watchdog_turns"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise SettingsError(f"{name} is {value} and must be above 0{_option(name)}")
+            if value is not None and not 0 < value < inf:
+                raise SettingsError(f"{name} is {value} and must be {_above_zero(value)}{_option(name)}")
         if self.shared_budget and self.mode == "local":
             raise SettingsError(
                 f"shared budget {self.shared_budget!r} lives on a cluster, and this batch runs in its own process: "
@@ -86,6 +88,14 @@ class Settings:
             )
 
     @property
+    def runs_ahead_max(self) -> int:
+        """Runs admitted at once: a run has a task at least, and the next ones are to be there when some end.
+
+        It bounds the driver's memory, which so does not grow with the batch.
+        """
+        return self.runs_ahead or max(RUNS_AHEAD_MIN, 2 * self.sessions_max)
+
+    @property
     def overseer(self) -> Overseer | None:
         """The small model that looks on, where one is named."""
         return Overseer(model=self.watchdog_model, every_turns=self.watchdog_turns) if self.watchdog_model else None
@@ -105,6 +115,10 @@ _OPTIONS = {
     "batch_deadline_s": "deadline",
     "hosts_per_agent": "hosts",
 }
+
+
+def _above_zero(value: float) -> str:
+    return "above 0" if value <= 0 else "a number"
 
 
 def _option(name: str) -> str:

@@ -35,6 +35,8 @@ class Answered:
     error: str | None = None
 
 
+SESSIONS_MAX = 2**31 - 1  # of a host whose specialist names no limit
+
 # Rules instead of a model: the task's inputs and the calls answered so far in, the next calls or the answer out.
 Analyst: TypeAlias = "Callable[[Mapping[str, JsonValue], Sequence[Answered]], Sequence[Call] | BaseModel]"
 
@@ -44,12 +46,15 @@ CitationCheck: TypeAlias = Callable[[ToolContext, Sequence[str]], Iterable[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one host of this specialist takes of the cluster, and how many sessions it runs at once."""
+    """What one host of this specialist takes of the cluster, and how many sessions it runs at once, at most.
+
+    `sessions_max` is for specialists whose tools can bear no more; without it the batch's own limit counts alone.
+    """
 
     num_cpus: float = 0.25
     memory_bytes: int = 256 * 1024 * 1024
     custom: Mapping[str, float] = field(default_factory=dict)
-    sessions_max: int = 64
+    sessions_max: int = SESSIONS_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

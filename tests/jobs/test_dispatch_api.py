@@ -181,6 +181,25 @@ def test_never_more_sub_agents_are_at_work_than_allowed() -> None:
     assert peak == 4
 
 
+def test_as_many_sub_agents_are_at_work_as_the_settings_allow() -> None:
+    """With nothing else said, neither the specialist nor the taking in of runs holds the batch below its limit."""
+    at_work, everybody = 0, asyncio.Event()
+
+    async def script(request: ModelRequest) -> ModelReply:
+        nonlocal at_work
+        at_work += 1
+        if at_work == 700:
+            everybody.set()
+        await everybody.wait()
+        return two_turns(request)
+
+    settings = Settings(mode="local", model="scripted", sessions_max=700)
+    tasks = plan(*map(str, range(700)))
+    report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
+
+    assert len(report.results) == 700
+
+
 def test_a_tool_that_acts_on_the_world_is_not_run_without_a_grant() -> None:
     """Sub-agents recommend; acting needs somebody's word."""
     done: list[str] = []
