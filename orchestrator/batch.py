@@ -18,7 +18,7 @@ from actors.hosting import patient_gc
 from actors.runner import Rules
 from actors.specialists.base import Specialist
 from actors.threads import Threads
-from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget
+from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget, price_of
 from orchestrator.driver import Driver, FinishedRun
 from orchestrator.fleets import Fleet
 from orchestrator.local import LocalFleet
@@ -84,7 +84,14 @@ class Batch:
     def _assigned(self, specialist: Specialist) -> Assigned:
         if self.assigned is not None:
             return self.assigned(specialist)
-        return Assigned(model=self.settings.model, price=self.price, effort=specialist.effort)
+        overseer = self.settings.overseer
+        return Assigned(
+            model=self.settings.model,
+            price=self.price,
+            effort=specialist.effort,
+            others={overseer.model: price_of(overseer.model)} if overseer else {},
+            overseer=overseer,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

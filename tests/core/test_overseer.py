@@ -20,6 +20,8 @@ from actors.specialists.base import Specialist
 from actors.tools.base import tool
 from budget.errors import SettingsError
 from budget.prices import price_of
+from orchestrator.batch import Batch
+from orchestrator.settings import Settings
 from support.hosts_alone import Ran, ran
 from support.tasks import a_task
 
@@ -199,3 +201,13 @@ def test_a_watchdog_that_makes_no_sense_is_refused(wrong):
     """Before anything is spent."""
     with pytest.raises(SettingsError):
         Overseer(model=SMALL, **wrong)
+
+
+def test_a_program_names_it_in_its_settings():
+    """As the command does, with its price."""
+    settings = Settings(mode="local", model=WORKER, watchdog_model=SMALL, watchdog_turns=2)
+    batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(verdict), settings=settings)  # type: ignore[arg-type]
+    (spec,) = batch.host_specs([READER])
+
+    assert spec.assigned.overseer == Overseer(model=SMALL, every_turns=2)
+    assert spec.assigned.others == {SMALL: price_of(SMALL)}
