@@ -52,7 +52,8 @@ def load_prices(own: Path | None = None) -> PriceList:
     try:
         text = own.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PriceError(f"the price list {own} cannot be read: {error}") from error
+        why = f"byte {error.start} is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise PriceError(f"--prices {str(own)!r} cannot be read ({why}): name a YAML file of prices") from None
     return prices.with_own(text, where=str(own))
 
 

@@ -33,7 +33,9 @@ def _configured(context: click.Context, _: click.Parameter, file: Path | None) -
     try:
         read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"--config {str(file)!r} cannot be read: {' '.join(str(error).split())}") from None
+        raise SettingsError(
+            f"--config {str(file)!r} cannot be read ({_trouble(error)}): name a YAML file of options"
+        ) from None
     known = {parameter.name for parameter in context.command.params}
     given = {str(key).replace("-", "_"): value for key, value in read.items()} if isinstance(read, dict) else {"": read}
     unknown = sorted(given.keys() - known)
@@ -41,6 +43,17 @@ def _configured(context: click.Context, _: click.Parameter, file: Path | None) -
         raise SettingsError(f"--config {str(file)!r}: {unknown[0]!r} is no option of {context.command.name!r}")
     context.default_map = {**(context.default_map or {}), **given}
     return file
+
+
+def _trouble(error: OSError | UnicodeDecodeError | yaml.YAMLError) -> str:
+    """What is wrong with a file, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 _OPTIONS = (

@@ -165,7 +165,11 @@ def test_a_ceiling_that_runs_out_skips_the_rest_and_names_it(estate: Path, tmp_p
         (["--local", "--address", "127.0.0.1:1"], "exclude each other"),
         (["--budget-dollars", "1", "--model", "nobody-1"], "nobody-1"),
         (["--budget-dollars", "nan"], "--budget-dollars is nan"),
-        (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["--timeout", "inf"], "deadline_s is inf and must be a number: set --timeout"),
+        (["--timeout", "nan"], "deadline_s is nan"),
+        (["--deadline", "inf"], "batch_deadline_s is inf"),
+        (["--prices", "/nowhere.yaml"], "--prices '/nowhere.yaml' cannot be read (No such file or directory)"),
+        (["--config", "/nowhere.yaml"], "--config '/nowhere.yaml' cannot be read (No such file or directory)"),
         (["--key-file", "/nowhere.key"], "/nowhere.key"),
     ],
 )
@@ -178,6 +182,7 @@ def test_a_wrong_option_is_one_sentence_and_status_2(
     assert ended.status == 2
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "Errno" not in ended.stderr
     assert not (tmp_path / "run" / "outcomes").exists() or not list((tmp_path / "run" / "outcomes").iterdir())
 
 
