@@ -84,13 +84,13 @@ class Batch:
     def _assigned(self, specialist: Specialist) -> Assigned:
         if self.assigned is not None:
             return self.assigned(specialist)
-        overseer = self.settings.overseer
+        settings = self.settings
         return Assigned(
-            model=self.settings.model,
+            model=settings.model,
             price=self.price,
             effort=specialist.effort,
-            others={overseer.model: price_of(overseer.model)} if overseer else {},
-            overseer=overseer,
+            others={name: price_of(name) for name in settings.other_models},
+            overseer=settings.overseer,
         )
 
 

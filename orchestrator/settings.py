@@ -100,6 +100,12 @@ class Settings:
         """The small model that looks on, where one is named."""
         return Overseer(model=self.watchdog_model, every_turns=self.watchdog_turns) if self.watchdog_model else None
 
+    @property
+    def other_models(self) -> tuple[str, ...]:
+        """Those that may be asked beside the model of a session: they stand in for it, or look on."""
+        named = (*self.fallback_model.split(","), self.watchdog_model)
+        return tuple(name.strip() for name in named if name.strip() and name.strip() != self.model)
+
     def as_json(self) -> dict[str, JsonValue]:
         """For the run directory's manifest: what was asked, no secrets among it."""
         return {**asdict(self), "alert_percents": list(self.alert_percents)}

@@ -204,10 +204,12 @@ def test_a_watchdog_that_makes_no_sense_is_refused(wrong):
 
 
 def test_a_program_names_it_in_its_settings():
-    """As the command does, with its price."""
-    settings = Settings(mode="local", model=WORKER, watchdog_model=SMALL, watchdog_turns=2)
+    """As the command does, with the prices of all that may be asked."""
+    settings = Settings(
+        mode="local", model=WORKER, fallback_model="claude-opus-5-5, offline", watchdog_model=SMALL, watchdog_turns=2
+    )
     batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(verdict), settings=settings)  # type: ignore[arg-type]
     (spec,) = batch.host_specs([READER])
 
     assert spec.assigned.overseer == Overseer(model=SMALL, every_turns=2)
-    assert spec.assigned.others == {SMALL: price_of(SMALL)}
+    assert spec.assigned.others == {name: price_of(name) for name in ("claude-opus-5-5", "offline", SMALL)}
