@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from actors.contracts import FOR_TOOLS, JsonValue, Task
+from actors.redaction import redacted
 
 if TYPE_CHECKING:
     from actors.specialists.base import Specialist
@@ -59,11 +60,11 @@ def _shown(value: JsonValue) -> JsonValue:
 
 
 def data(origin: str, value: JsonValue) -> str:
-    """`value` as JSON inside tags that no content can close: JSON text needs no raw angle bracket.
+    """`value` as JSON inside tags that no content can close: JSON text needs no raw angle bracket. No secrets in it.
 
     What looks like a bracket, and what nobody sees (zero width, direction, tag characters), is spelled out as well.
     """
-    text = compact(value)
+    text = redacted(compact(value))
     if "<" in text or ">" in text:
         text = text.replace("<", "\\u003c").replace(">", "\\u003e")
     if not text.isascii():

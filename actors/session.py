@@ -9,6 +9,7 @@ from actors import prompts
 from actors.contracts import NOTHING, JsonValue, Reason, Task, Usage
 from actors.models.base import Block, Message, ModelReply, ModelRequest, StopReason, Text, ToolResult, ToolUse
 from actors.overseer import WAIT_SHARE_MAX, no_progress
+from actors.redaction import redacted
 from actors.steps import (
     Answer,
     Begun,
@@ -290,7 +291,7 @@ def _result_block(returned: ToolReturn) -> ToolResult:
 
 def _excerpt(content: JsonValue) -> str:
     text = content if isinstance(content, str) else prompts.compact(content)
-    return text[:FOUND_CHARACTERS_MAX]
+    return redacted(text)[:FOUND_CHARACTERS_MAX]
 
 
 def byte_length(text: str) -> int:

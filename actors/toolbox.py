@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, cast
 from actors.contracts import JsonValue, Task
 from actors.models.base import ToolUse
 from actors.models.breaker import Breaker, Pass, Refused
+from actors.redaction import redacted
 from actors.steps import ToolReturn
 from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError
 from actors.tools.cached import CachedTools
@@ -153,10 +155,12 @@ class Toolbox:
             return self._failed(task, call, error)
 
     def _failed(self, task: Task, call: ToolUse, error: Exception) -> tuple[ToolReturn, bool]:
+        """The error as the session is told it: what a library quotes of its request may hold a secret."""
         if isinstance(error, ToolError):
-            return ToolReturn(call, error=str(error), fatal=isinstance(error, SourceError)), False
-        log.error("tool failed run=%s task=%s tool=%s", task.run_id, task.id, call.name, exc_info=error)
-        return ToolReturn(call, error=f"{type(error).__name__}: {error}"), True
+            return ToolReturn(call, error=redacted(str(error)), fatal=isinstance(error, SourceError)), False
+        told = redacted("".join(traceback.format_exception(error)).rstrip())
+        log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, told)
+        return ToolReturn(call, error=redacted(f"{type(error).__name__}: {error}")), True
 
     async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> tuple[JsonValue, bool]:
         arguments = tool.arguments(call.arguments)
