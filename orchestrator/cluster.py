@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import ray
 from ray.util import metrics
 
 from budget.errors import SettingsError
+from orchestrator.reaper import Reaper, children
 from orchestrator.settings import Settings
 from orchestrator.telemetry import BUCKETS, DESCRIPTIONS, LABELS
 
@@ -28,14 +29,16 @@ def connected(settings: Settings) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Hosts share the cores with each other; without this each would claim all of them for array arithmetic.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    already = ray.is_initialized()
-    if not already:
-        _start(settings)
-    try:
+    if ray.is_initialized():
         yield
-    finally:
-        if not already:
-            ray.shutdown()
+        return
+    with ExitStack() as stack:
+        before = children()
+        _start(settings)
+        if settings.mode == "embedded":  # what is ours ends with us, whatever we die of; a cluster is not ours
+            stack.callback(Reaper(children() - before).close)
+        stack.callback(ray.shutdown)
+        yield
 
 
 @dataclass(slots=True)
