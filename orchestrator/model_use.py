@@ -27,6 +27,9 @@ class Looks:
         self.cost_microusd = _sum(self.cost_microusd, more.cost_microusd)
 
 
+NONE = Looks()
+
+
 @dataclass(slots=True)
 class Used:
     """One model's part. `unseen_tokens` may have been billed without a bill that anybody saw.
@@ -38,6 +41,16 @@ class Used:
     usage: Usage = NOTHING
     unseen_tokens: int = 0
     cost_microusd: int | None = 0
+
+    def count(self, work: Work, looks: Looks) -> None:
+        """One more task, without what looking on cost."""
+        cost_microusd = work.cost_microusd
+        if cost_microusd is not None and looks.cost_microusd is not None:
+            cost_microusd -= looks.cost_microusd
+        self.tasks += 1
+        self.usage += work.usage
+        self.unseen_tokens += max(0, work.spent_tokens - work.usage.total_tokens - looks.tokens)
+        self.cost_microusd = _sum(self.cost_microusd, cost_microusd)
 
     def add(self, more: Used) -> None:
         self.tasks += more.tasks
@@ -62,10 +75,15 @@ class ModelUse:
             self.cached_replies += work.cached_replies
             self.cached_results += work.cached_results
             self.saved_tokens += work.saved_tokens
-            if work.model:
-                looks = _looks(work.spans)
+            if not work.model:
+                continue
+            used = self.by_agent.get((outcome.agent, work.model))
+            if used is None:
+                used = self.by_agent[outcome.agent, work.model] = Used()
+            looks = _looks(work.spans)
+            used.count(work, looks)
+            if looks is not NONE:
                 self.looks.add(looks)
-                self.by_agent.setdefault((outcome.agent, work.model), Used()).add(_used(work, looks))
 
     def merge(self, other: ModelUse) -> None:
         """Count what another driver's outcomes came to as well."""
@@ -134,20 +152,13 @@ class ModelUse:
         }
 
 
-def _used(work: Work, looks: Looks) -> Used:
-    cost_microusd = work.cost_microusd
-    if cost_microusd is not None and looks.cost_microusd is not None:
-        cost_microusd -= looks.cost_microusd
-    unseen_tokens = work.spent_tokens - work.usage.total_tokens - looks.tokens
-    return Used(1, work.usage, max(0, unseen_tokens), cost_microusd)
-
-
 def _looks(spans: Iterable[Span]) -> Looks:
-    """The looks among a session's spans."""
-    looks = Looks()
+    """The looks among a session's spans; mostly NONE, and cheap then."""
+    looks = NONE
     for span in spans:
         if OVERSEER_TOKENS in span.attributes:
             told = json.loads(span.attributes)
+            looks = Looks() if looks is NONE else looks
             looks.add(Looks(1, told[OVERSEER_TOKENS], told[OVERSEER_COST]))
     return looks
 

@@ -15,6 +15,7 @@ from actors.models.base import Message, ModelClient, ModelError, ModelReply, Mod
 from actors.models.offline import OFFLINE
 from actors.models.scripted import ScriptedModel, calls, says
 from actors.models.stand_in import StandIn
+from actors.models.wire import usage_of
 from actors.specialists.base import Answered, Call, Specialist
 from actors.tools.base import tool
 from budget.prices import price_of
@@ -179,3 +180,19 @@ def test_the_rules_usage_is_nobodys_bill():
     assert reply.usage is NOTHING
     assert reply.stop_reason is StopReason.TOOL_USE
     assert [block.id for block in reply.blocks if isinstance(block, ToolUse)] == ["rules-0"]
+
+
+@pytest.mark.parametrize(
+    ("told", "for_an_hour"),
+    [
+        ({}, 0),
+        ({"cache_creation": None}, 0),
+        ({"cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 5}}, 5),
+        ({"cache_creation": {"ephemeral_1h_input_tokens": 500}}, 8),
+    ],
+)
+def test_a_usage_that_tells_writes_for_an_hour_apart_is_read_so(told, for_an_hour):
+    """Never more of them than writes."""
+    usage = usage_of({"input_tokens": 10, "output_tokens": 1, "cache_creation_input_tokens": 8, **told})
+
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == (8, for_an_hour)
