@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from orchestrator.claims import SOURCES
 from orchestrator.estate import Standing
 from orchestrator.groups import by_cause
 from orchestrator.scoring import Verdict
@@ -26,6 +27,9 @@ def answer(standings: Sequence[Standing]) -> str:
     if shared is not None and len(shared.services) >= CAUSE_SERVICES_MIN:
         parts.append(f"The widest common cause is {shared.name}, in {_count(len(shared.services), 'service')}.")
     parts.append(_well(verdicts[Verdict.HEALTHY], verdicts[Verdict.UNKNOWN]))
+    nowhere = [source for source in SOURCES.values() if not any(source in s.evidence.weights for s in standings)]
+    if nowhere:
+        parts.append(f"Read for no service, so unknown of all: {', '.join(nowhere)}.")
     return " ".join(parts)
 
 

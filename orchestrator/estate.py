@@ -43,11 +43,10 @@ def rank(evidence: Iterable[Evidence]) -> list[Standing]:
         for cause in blames:
             pointing.setdefault(cause, []).append(name)
     well = {e.name for e in known if _seems_well(e)}
-    medians = scoring.imputed_points(
-        {source: [e.weights[source] for e in known if source in e.weights] for source in SOURCES.values()}
-    )
+    read = {source: [e.weights[source] for e in known if source in e.weights] for source in SOURCES.values()}
+    medians, unseen = scoring.imputed_points(read), scoring.harm_unseen(read)
     standings = [
-        _standing(e, medians, tuple(pointing.get(e.name, ())), [cause for cause in causes[e.name] if cause in well])
+        _standing(e, medians, unseen, tuple(pointing.get(e.name, ())), [c for c in causes[e.name] if c in well])
         for e in known
     ]
     standings.sort(key=lambda s: (-round(s.score, 9), s.evidence.name))
@@ -73,13 +72,17 @@ def named(cause: str, names: Mapping[str, str]) -> str:
 
 
 def _standing(
-    evidence: Evidence, medians: Mapping[str, float], pointed_at_by: tuple[str, ...], acquitted: list[str]
+    evidence: Evidence,
+    medians: Mapping[str, float],
+    unseen: bool,
+    pointed_at_by: tuple[str, ...],
+    acquitted: list[str],
 ) -> Standing:
     lent = scoring.lent_points(len(pointed_at_by))
     imputed = {source: medians[source] for source, state in evidence.states.items() if state is not State.READ}
     own = [*evidence.weights.values(), lent]
     total, proven = scoring.score([*own, *imputed.values()]), scoring.score(own)
-    verdict = scoring.verdict(total=total, evidence=proven, sources_read=len(evidence.weights))
+    verdict = scoring.verdict(total=total, evidence=proven, sources_read=len(evidence.weights), unseen=unseen)
     doubts = tuple(
         f"its symptoms point at {cause}, where nothing was found: look at what lies between the two"
         for cause in acquitted

@@ -17,6 +17,7 @@ SEVERITY_POINTS: Mapping[str, float] = {"critical": 40.0, "high": 20.0, "medium"
 SYMPTOM_FACTOR = 0.25
 # Incidents and metrics show harm that was done, the code and the runbooks the risk of it: these saturate earlier.
 SOURCE_CAPS: Mapping[str, float] = {"incidents": 80.0, "git": 40.0, "metrics": 80.0, "runbooks": 40.0}
+HARM_SOURCES = ("incidents", "metrics")
 SCORE_SCALE = 100.0
 # What others lend to the service that they point at: nothing for one, which may be wrong, and never much.
 LENT_POINTS_EACH, LENT_SERVICES_MIN, LENT_POINTS_MAX = 2.0, 2, 12.0
@@ -67,16 +68,22 @@ def imputed_points(read: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {source: median(read.get(source) or (0.0,)) for source in SOURCE_CAPS}
 
 
-def verdict(*, total: float, evidence: float, sources_read: int) -> Verdict:
+def harm_unseen(read: Mapping[str, Sequence[float]]) -> bool:
+    """Whether a source that would show harm was read for no service, so that nobody can say what is middling in it."""
+    return not all(read.get(source) for source in HARM_SOURCES)
+
+
+def verdict(*, total: float, evidence: float, sources_read: int, unseen: bool = False) -> Verdict:
     """`total` is the score that ranks, imputed sources included; `evidence` the score without them.
 
     Blame needs evidence, so nothing that was imputed counts against a service. Health needs it too: a service is
-    healthy when it would be so even with the middling source that it may have where nothing was read.
+    healthy when it would be so even with the middling source that it may have where nothing was read. `unseen`, as
+    `harm_unseen` says it: then there is no middling source, and what was read cannot show that a service is well.
     """
     if evidence >= NEEDS_WORK_MIN:
         return Verdict.NEEDS_WORK
     if evidence >= WATCH_MIN:
         return Verdict.WATCH
-    if sources_read < SOURCES_READ_MIN or total >= WATCH_MIN:
+    if sources_read < SOURCES_READ_MIN or total >= WATCH_MIN or unseen:
         return Verdict.UNKNOWN
     return Verdict.HEALTHY

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import scoring
+from orchestrator.answer import answer
 from orchestrator.estate import rank
 from orchestrator.evidence import Evidence
 from orchestrator.scoring import Verdict
@@ -69,6 +70,22 @@ def test_blame_and_health_both_need_evidence() -> None:
     assert scoring.verdict(total=60, evidence=watch - 0.1, sources_read=3) is Verdict.UNKNOWN
     assert scoring.verdict(total=0, evidence=0, sources_read=1) is Verdict.UNKNOWN
     assert scoring.verdict(total=watch - 0.1, evidence=0, sources_read=2) is Verdict.HEALTHY
+
+
+def test_where_a_source_of_harm_was_read_nowhere_nobody_is_called_healthy() -> None:
+    """Clean code and good runbooks do not show that a service is up: that its metrics are unknown is said."""
+    agents = ("incidents", "code", "runbooks")
+    clean = [evidence_of(*(an_answer(agent=a) for a in agents), service=f"s{n}", agents=agents) for n in range(3)]
+    sick = evidence_of(an_answer(a_finding("high"), a_finding("high")), service="sick", agents=agents)
+    seen = evidence_of(*(an_answer(agent=a) for a in AGENTS), service="seen")
+
+    blind = {s.evidence.name: s.verdict for s in rank([*clean, sick])}
+    seeing = {s.evidence.name: s.verdict for s in rank([*clean, sick, seen])}
+
+    assert blind == {"s0": Verdict.UNKNOWN, "s1": Verdict.UNKNOWN, "s2": Verdict.UNKNOWN, "sick": Verdict.NEEDS_WORK}
+    assert [seeing[name] for name in ("s0", "s1", "s2", "seen")] == [Verdict.HEALTHY] * 4
+    assert answer(rank([*clean, sick])).endswith("Read for no service, so unknown of all: metrics.")
+    assert "unknown of all" not in answer(rank([*clean, sick, seen]))
 
 
 def test_the_thresholds_mean_what_their_comments_say() -> None:
