@@ -36,6 +36,7 @@ _OPTIONS = (
     option("--concurrency", type=int, default=None, help="Sub-agents at work at once."),
     option("--hosts", type=int, default=None, help="Hosts of each specialist."),
     option("--deadline", type=float, default=None, help="Seconds that the batch has from now on."),
+    option("--run-deadline", type=float, default=None, help="Seconds that each run has from now on."),
     option("--budget-tokens", type=int, default=None, help="Another ceiling of the batch, earlier spend included."),
     option("--budget-dollars", type=float, default=None, help="The same, in US dollars."),
     option("--base-url", default=None, help="A server that speaks the Messages API."),
@@ -49,7 +50,8 @@ NO_TRANSCRIPT = "no conversation of it was kept: --transcripts all keeps each, f
 _SETTINGS = {
     "model": "model", "fallback_model": "fallback_model", "watchdog_model": "watchdog_model",
     "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
-    "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "budget_tokens": "tokens_max",
+    "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
+    "budget_tokens": "tokens_max",
 }  # fmt: skip
 
 

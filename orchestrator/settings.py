@@ -119,6 +119,7 @@ _OPTIONS = {
     "tokens_max": "budget-tokens",
     "microusd_max": "budget-dollars",
     "batch_deadline_s": "deadline",
+    "run_deadline_s": "run-deadline",
     "hosts_per_agent": "hosts",
 }
 
