@@ -117,13 +117,13 @@ def _fallbacks(models: Mapping[str, Any] | None) -> list[str]:
     if not rows:
         return []
     told = "; ".join(
-        f"{row['tasks']:,} of {text(row['agent'])} by {text(row['answered_by'])} instead of {text(row['model'])}"
+        f"{row['tasks']:,} of {text(row['agent'])} with {text(row['answered_by'])} instead of {text(row['model'])}"
         for row in rows
     )
     rules = (
         " Offline means stated rules in place of a model." if any(r["answered_by"] == "offline" for r in rows) else ""
     )
-    return [f"- **Degraded.** Sub-agents whose model was down were answered by another: {told}.{rules}"]
+    return [f"- **Degraded.** Sub-agents whose model was down worked with another: {told}.{rules}"]
 
 
 def _watchdog(models: Mapping[str, Any] | None) -> list[str]:

@@ -60,7 +60,7 @@ def test_an_overloaded_models_calls_go_to_its_fallback_at_the_fallbacks_price(es
     assert summary["budget"]["spent_tokens"] == meter["total_tokens"]
     assert set(meter["models"]) == {OTHER}
     assert list(summary["budget"]["spend"]["by_model"]) == [OTHER]
-    assert f"by {OTHER} instead of {WORKER}" in report_of(tmp_path / "run")
+    assert f"with {OTHER} instead of {WORKER}" in report_of(tmp_path / "run")
 
 
 def test_while_nothing_answers_the_specialists_own_rules_do(estate, provider, tmp_path):
