@@ -315,6 +315,25 @@ def test_what_only_the_provider_understands_is_handed_back_unchanged(streamed: b
     assert json.loads(raw.requests[1])["messages"][1]["content"] == odd
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_each_request_tells_its_own_trace_context_and_none_where_there_is_none(streamed: bool) -> None:
+    """The first request of a client as well as those that reuse its headers."""
+    traces = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]
+
+    async def calls(url: str) -> None:
+        config = AnthropicConfig(base_url=url, stream_above_tokens=0 if streamed else 21_333)
+        client = config.client({"ANTHROPIC_API_KEY": "sk-canary-odd-servers-1234"})
+        for trace in (*traces, ""):
+            await client.reply(ASKED._replace(traceparent=trace))
+        await client.aclose()
+
+    with raw_serving([STREAMS["line by line"] if streamed else GOOD]) as raw:
+        asyncio.run(calls(raw.url))
+
+    told = [[line[13:] for line in head.lower().split(b"\r\n") if line[:12] == b"traceparent:"] for head in raw.heads]
+    assert told == [[traces[0].encode()], [traces[1].encode()], []]
+
+
 def test_hundreds_of_calls_in_one_reply_and_no_block_at_all_are_replies() -> None:
     """What to make of them is the session's business."""
     many = [{**TOOL, "id": f"toolu_{n}", "input": {"n": n}} for n in range(500)]

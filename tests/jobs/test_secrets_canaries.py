@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -69,6 +70,40 @@ def test_a_key_is_in_nothing_that_a_run_leaves_says_or_shows(manifest, provider,
     searched = list(texts_of(run_dir))
     assert {path.parent.name for path, _ in searched} >= {"outcomes", "tasks", "transcripts", "ledger"}
     assert [path.name for path, text in searched if held(text, (key,))] == []
+    assert provider.meter()["watched"] == 0
+
+
+PASTED = "ghp_" + "c4nary" * 6
+PASSWORD = "c4nary-pasted-7777"
+PASTE = f"pushed with {PASTED}, then PGPASSWORD={PASSWORD} and https://ops:{PASSWORD}@db.example.org/"
+
+
+def pasted_into(estate: Path) -> None:
+    """The secrets, at the end of every text of every incident and on every line of every runbook's page."""
+    for file in (estate / "incidents").glob("*.jsonl"):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        for row in rows:
+            row |= {name: f"{row[name]} {PASTE}" for name in ("title", "summary") if name in row}
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for page in (estate / "runbooks").rglob("*.md"):
+        page.write_text("".join(f"{line} {PASTE}\n" for line in page.read_text().splitlines()))
+
+
+@pytest.mark.parametrize("model", ["offline", "claude-sonnet-5-5"])
+def test_secrets_that_somebody_pasted_into_a_source_go_no_further(manifest, provider, tmp_path, model):
+    """Neither to the model's provider nor into the run: answers, transcripts, failures and log say [secret]."""
+    pasted_into(manifest.parent)
+    provider.play({"answer": "support.messages_audit:answer", "watch": [PASTED, PASSWORD]})
+    ended = muster(
+        "--log-level", "debug", "audit", manifest, "--model", model, "--base-url", provider.url, "--local",
+        "--run-dir", tmp_path / "run", "--transcripts", "all", ANTHROPIC_API_KEY=ENVIRONMENT_KEY,
+    )  # fmt: skip
+    searched = list(texts_of(tmp_path / "run"))
+
+    assert ended.status in (0, 3), ended.stderr
+    assert held((ended.stderr + ended.stdout).encode(), (PASTED, PASSWORD)) == []
+    assert [path.name for path, text in searched if held(text, (PASTED, PASSWORD))] == []
+    assert any(b"[secret]" in text for path, text in searched if path.parent.name == "transcripts")
     assert provider.meter()["watched"] == 0
 
 

@@ -75,6 +75,18 @@ def test_a_run_is_one_trace_and_each_model_call_is_in_it_once(seen):
     check_traces(collector, summary, meter)
 
 
+def test_the_provider_is_told_which_span_its_call_belongs_to(seen):
+    """W3C trace context: the trace is the run's, the parent is the model call's own span, and each call has told it."""
+    collector, _, meter, _ = seen
+    chats = {span.span_id: span for span in collector.spans if span.name.startswith("chat ")}
+    told = [traceparent.split("-") for traceparent in meter["traceparents"]]
+
+    assert len(told) == meter["requests"]
+    assert {parent for _, _, parent, _ in told} == chats.keys()
+    assert all(trace == chats[parent].trace_id for _, trace, parent, _ in told)
+    assert {(version, flags) for version, _, _, flags in told} == {("00", "01")}
+
+
 def test_spans_say_what_the_conventions_name(seen):
     """GenAI names on calls, the ceiling and the spend on sub-agents; an error where there was one."""
     collector, *_ = seen

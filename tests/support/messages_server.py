@@ -141,6 +141,7 @@ class Server:
         self.statuses: Counter[str] = Counter()
         self.models: dict[str, Counter[str]] = {}
         self.kinds: Counter[str] = Counter()
+        self.traceparents: list[str] = []
         self.in_flight = self.in_flight_max = self.serial = 0
         self.first_at_s = self.last_at_s = 0.0
 
@@ -150,6 +151,7 @@ class Server:
             **{name: self.counts[name] for name in ("requests", "billed", "unseen", "input_tokens", "output_tokens")},
             **{name: self.counts[name] for name in ("cache_read_tokens", "cache_write_tokens", "unseen_tokens")},
             "watched": self.counts["watched"],
+            "traceparents": list(self.traceparents),
             "total_tokens": self.counts["input_tokens"] + self.counts["output_tokens"],
             "statuses": dict(self.statuses),
             "models": {name: dict(counts) for name, counts in self.models.items()},
@@ -181,6 +183,7 @@ class Server:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.headers.get("x-api-key", "")
         if key is not None and given != key:
             return self.error(401, "authentication_error", f"invalid key {given}")
+        self.traceparents += request.headers.getall("traceparent", [])
         self.counts["watched"] += any(text.encode() in raw for text in self.plan.get("watch", ()))
         try:
             body = replies.checked(json.loads(raw))
