@@ -17,7 +17,7 @@ from budget import Budget
 from budget.errors import AccountConflictError, BudgetError
 from orchestrator.batch import Batch
 from orchestrator.clockwork import STOP_GRACE_S
-from orchestrator.resume import Again, Known, settle_the_dead
+from orchestrator.resume import Again, Known, charge_the_dead
 from orchestrator.runs import State
 from orchestrator.shard_driver import Assignment
 from orchestrator.shards import Deaths, Gathered, News, Shard, Work, replayed, share_of, together, used_together
@@ -201,7 +201,7 @@ class Drivers:
     async def _charged(self, shard: Shard, known: Known) -> None:
         """What the drivers of a shard that nobody took over had held."""
         for account in self._dead[shard.number]:
-            await self._in_time(settle_the_dead(self.budget, account, known))
+            await self._in_time(charge_the_dead(self.budget, account, known))
 
     async def _closed(self, account: str) -> None:
         await self._in_time(self.budget.close(account))

@@ -61,16 +61,27 @@ class Known:
     """The latest outcome of each task. Only seven columns are read here; the rest stays as it lies on the disk."""
 
     again: Again = interrupted
+    begun: int = 0  # the last attempt at any task that somebody out of reach may still be at
     _rows: dict[str, _Row] = field(default_factory=dict)
+    _replaced: dict[str, int] = field(default_factory=dict)  # the last attempt of each task that is history
+    _spent_tokens: int = 0  # by all attempts
+    _cost_microusd: int | None = 0
 
     @classmethod
     def of(
-        cls, batches: Iterable[pa.RecordBatch], again: Again = interrupted, *, runs: Container[str] | None = None
+        cls,
+        batches: Iterable[pa.RecordBatch],
+        again: Again = interrupted,
+        *,
+        runs: Container[str] | None = None,
+        history: Iterable[pa.RecordBatch] = (),
     ) -> Known:
-        """Of all runs, or of these."""
+        """Of all runs, or of these. What `history` holds was replaced: it was paid for, and nothing else of it counts."""
         known = cls(again)
         for batch in batches:
             known._add(batch, runs)
+        for batch in history:
+            known._add_replaced(batch, runs)
         return known
 
     def __len__(self) -> int:
@@ -81,9 +92,22 @@ class Known:
         for row, (task_id, run_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
             if runs is not None and run_id not in runs:
                 continue
+            self._count(rest[2], rest[3])
             before = self._rows.get(task_id)
             if before is None or before.attempt < rest[0]:
                 self._rows[task_id] = _Row(batch, row, *rest)
+
+    def _add_replaced(self, batch: pa.RecordBatch, runs: Container[str] | None) -> None:
+        names = ("task_id", "run_id", "attempt", "spent_tokens", "cost_microusd")
+        for task_id, run_id, attempt, *spent in zip(*(batch.column(n).to_pylist() for n in names), strict=True):
+            if runs is None or run_id in runs:
+                self._replaced[task_id] = max(attempt, self._replaced.get(task_id, 0))
+                self._count(*spent)
+
+    def _count(self, tokens: int, microusd: int | None) -> None:
+        self._spent_tokens += tokens
+        known = self._cost_microusd is not None and microusd is not None
+        self._cost_microusd = (self._cost_microusd or 0) + (microusd or 0) if known else None
 
     def stands(self, task_id: str) -> bool:
         """Whether a task has an outcome, and does not go again."""
@@ -113,24 +137,41 @@ class Known:
         return Amount(found.spent_tokens, found.cost_microusd)
 
     def all_spent(self) -> Amount:
-        rows = self._rows.values()
-        unknown = any(row.cost_microusd is None for row in rows)
-        cost = None if unknown else sum(row.cost_microusd or 0 for row in rows)
-        return Amount(sum(row.spent_tokens for row in rows), cost)
+        """By all attempts whose outcomes are here."""
+        return Amount(self._spent_tokens, self._cost_microusd)
 
     def next_attempt(self, task: Task) -> Task:
         found = self._rows.get(task.id)
-        return task if found is None else replace(task, attempt=found.attempt + 1)
+        last = max(found.attempt if found else 0, self._replaced.get(task.id, 0))
+        return replace(task, attempt=last + 1) if last else task
 
 
 async def settle_the_dead(budget: Budget, batch: str, known: Known) -> None:
+    """Charge what an earlier attempt had under way, and what its ledger has forgotten of it."""
+    await charge_the_dead(budget, batch, known)
+    await _count_what_is_missing(budget, batch, known.all_spent())
+
+
+async def charge_the_dead(budget: Budget, account: str, known: Known) -> None:
     """Charge the holds of hosts that are gone: as an outcome tells where there is one, in full elsewhere."""
-    answer = await budget.expire(account_id=batch)
+    answer = await budget.expire(account_id=account)
     for hold in answer.expired_ids:
-        named = attempt_of(batch, hold)
+        named = attempt_of(account, hold)
         spent = known.spent(*named) if named else None
         if spent is not None:
             budget.reconcile(hold, spent)
+
+
+async def _count_what_is_missing(budget: Budget, batch: str, known: Amount) -> None:
+    """For a journal that has lost its end: what outcomes tell counts as spent, whatever the ledger remembers."""
+    account = (await budget.standing(batch)).of(batch)
+    spent = account.spent if account else Amount(0, 0)
+    tokens = max(0, known.tokens - spent.tokens)
+    microusd = max(0, known.microusd - spent.microusd) if known.microusd and spent.microusd is not None else 0
+    if tokens or microusd:
+        hold = hold_id(batch, f"outcomes that the ledger lacks, up to {known.tokens} tokens", 1)
+        await budget.reserve(hold, batch, Amount(0, 0))
+        await budget.reconcile(hold, Amount(tokens, microusd))
 
 
 async def count_what_was_spent(budget: Budget, batch: str, known: Known) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from budget import Budget
 from orchestrator.batch import Batch
 from orchestrator.driver import Driver
 from orchestrator.fleets import Fleet
 from orchestrator.model_use import ModelUse
-from orchestrator.resume import Again, Known, interrupted, settle_the_dead
+from orchestrator.resume import Again, Known, charge_the_dead, interrupted
 from orchestrator.runs import Run, State
 from orchestrator.shards import News, Shard, Work
 from orchestrator.store import RunDirectory
@@ -90,7 +92,7 @@ class ShardDriver:
         directory = RunDirectory.beside(given.run_dir, number=given.number, durable=given.batch.settings.durable)
         known, runs = await asyncio.to_thread(self._prepared, directory)
         for account in given.dead:
-            await settle_the_dead(self.budget, account, known)
+            await charge_the_dead(self.budget, account, known)
         self._driver = Driver(
             fleet=self.fleet,
             budget=self.budget,
@@ -117,8 +119,16 @@ class ShardDriver:
             return Known(), work.runs(shard)
         directory.files.settle("outcomes")
         own = {run.id for run in work.runs(shard)}
-        return Known.of(directory.outcomes(), self.given.again or interrupted, runs=own), work.runs(shard)
+        known = Known.of(directory.outcomes(), self.given.again or interrupted, runs=own)
+        known.begun = max((_last_attempt(batch, own) for batch in directory.tasks()), default=0)
+        return known, work.runs(shard)
 
     def _finished(self, run: Run, state: State) -> None:
         self._use.add(state.outcomes.values())
         self._records.append((run.id, self.given.work.record(run, state)))
+
+
+def _last_attempt(tasks: pa.RecordBatch, runs: Container[str]) -> int:
+    """The highest number of an attempt at a task of these runs."""
+    attempts = zip(tasks.column("run_id").to_pylist(), tasks.column("attempt").to_pylist(), strict=True)
+    return max((attempt for run_id, attempt in attempts if run_id in runs), default=0)

@@ -5,7 +5,6 @@ Values only. What a driver does with its shard is in shard_driver.py, who looks 
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -157,7 +156,7 @@ def used_together(uses: Iterable[ModelUse]) -> ModelUse:
     """All drivers' models as one."""
     sums = ModelUse()
     for use in uses:
-        sums.merge(copy.deepcopy(use))
+        sums.merge(use)
     return sums
 
 

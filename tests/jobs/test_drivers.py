@@ -1,0 +1,254 @@
+"""Several drivers at one batch, in this process: one answer comes out, whoever dies, stops or takes over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors import ModelReply, ModelRequest
+from actors.accounts import hold_id
+from actors.models.scripted import says
+from budget import Amount
+from budget.errors import ManifestError
+from orchestrator.resume import failed, interrupted
+from orchestrator.runs import Run
+from orchestrator.shard_driver import Assignment
+from orchestrator.shards import DEATHS_MAX, Shard
+from support.crews import TOKENS_MAX, CountingWork, SharedBatch, shared_batch, statuses
+
+RUNS = 12
+WHOLE = {f"run-{n:03d}": {f"run-{n:03d}/a": "Result", f"run-{n:03d}/b": "Result"} for n in range(RUNS)}
+ALL_OK = sorted((task_id, "ok") for record in WHOLE.values() for task_id in record)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(main, 60.0))
+
+
+def lost_once(shard: int, after: int = 0) -> Callable[[Assignment], bool]:
+    """The first driver of a shard is lost when it has said something so many times."""
+    said: Counter[int] = Counter()
+    first: dict[int, int] = {}
+
+    def lost(given: Assignment) -> bool:
+        said[given.number] += 1
+        mine = first.setdefault(given.shard.number, given.number)
+        return given.shard.number == shard and mine == given.number and said[given.number] > after
+
+    return lost
+
+
+def hangs_on(*words: str) -> Callable[[ModelRequest], ModelReply]:
+    """An answer for every task but these, which say nothing useful and fail."""
+    return lambda request: says("?" if any(word in str(request.messages[0]) for word in words) else '{"words": 1}')
+
+
+@pytest.mark.parametrize("drivers", [2, 3])
+def test_drivers_together_come_to_what_one_would(drivers: int, tmp_path: Path) -> None:
+    """Every run has its record, every task one outcome, and the account above all of them the whole bill."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=drivers) as shared:
+            await shared.drivers.run()
+            standing = await shared.budget.standing()
+
+            assert shared.gathered.records == WHOLE
+            assert shared.gathered.tally.statuses == {"ok": 2 * RUNS}
+            assert shared.gathered.tally.runs_finished == RUNS
+            assert statuses(shared.directory) == ALL_OK
+            assert len(shared.asked) == 2 * RUNS
+            assert {given.shard.number for given in shared.crew.started} == set(range(drivers))
+            assert [account.account_id for account in standing.accounts] == ["batch"]
+            assert standing.accounts[0].spent.tokens == shared.gathered.tally.spent_tokens
+
+    run(main())
+
+
+def test_what_drivers_have_written_is_compacted_to_one_row_per_task(tmp_path: Path) -> None:
+    """In the one directory, where one driver's would lie."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=3) as shared:
+            await shared.drivers.run()
+            shared.directory.compact()
+
+            assert statuses(shared.directory) == ALL_OK
+            assert [path.suffix for path in (tmp_path / "outcomes").iterdir()] == [".parquet"]
+
+    run(main())
+
+
+def test_a_driver_that_is_lost_is_replaced_and_what_it_had_finished_is_not_done_again(tmp_path: Path) -> None:
+    """Also while the lost one, which nobody can reach, goes on for a while: it can hold no money any more."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, lost=lost_once(1, after=1)) as shared:
+            await shared.drivers.run()
+
+            assert shared.gathered.records == WHOLE
+            assert shared.gathered.tally.statuses == {"ok": 2 * RUNS}
+            assert statuses(shared.directory) == ALL_OK
+            assert [given.shard.number for given in shared.crew.started] == [0, 1, 1]
+            assert shared.crew.started[2].dead == (shared.crew.started[1].batch.account,)
+            assert shared.crew.started[2].number > shared.crew.started[1].number
+
+    run(main())
+
+
+def test_what_a_lost_driver_had_held_is_charged_in_full_and_counts_against_the_batch(tmp_path: Path) -> None:
+    """Nobody can tell what of it was billed. The driver beside it keeps its holds, and its answers."""
+    at_work: set[str] = set()  # accounts whose drivers are lost now
+
+    def lost(given: Assignment) -> bool:
+        return given.batch.account in at_work
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, lost=lost) as shared:
+            begun = asyncio.ensure_future(shared.drivers.run())
+            account = await account_of(shared, 0)
+            await shared.budget.reserve(hold_id(account, "run-000/z", 1), account, Amount(TOKENS_MAX, None))
+            at_work.add(account)
+            await begun
+            standing = (await shared.budget.standing("batch")).of("batch")
+
+            assert standing is not None
+            assert standing.unseen.tokens % TOKENS_MAX == 0
+            assert standing.unseen.tokens >= TOKENS_MAX
+            assert standing.held.tokens == 0
+            assert standing.spent.tokens >= shared.gathered.tally.spent_tokens + standing.unseen.tokens
+            assert shared.gathered.records == WHOLE
+
+    run(main())
+
+
+async def account_of(shared: SharedBatch, shard: int) -> str:
+    """The account of a shard's driver, once it is open."""
+    while not any(given.shard.number == shard for given in shared.crew.started):
+        await asyncio.sleep(0)
+    return next(given.batch.account for given in shared.crew.started if given.shard.number == shard)
+
+
+def test_a_shard_whose_drivers_all_die_is_given_up_and_its_gaps_are_named(tmp_path: Path) -> None:
+    """The others go on; what its drivers had made durable counts all the same."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, lost=lambda given: given.shard.number == 0) as shared:
+            for_nobody = shared.crew.start
+            shared.crew.start = lambda given: _unborn(for_nobody, given)  # type: ignore[method-assign]
+            await shared.drivers.run()
+
+            mine = {run_id for run_id, record in shared.gathered.records.items() if not record}
+            assert set(shared.gathered.records) == set(WHOLE)
+            assert len(mine) == RUNS // 2
+            assert shared.gathered.tally.statuses == {"ok": RUNS, "cancelled": RUNS}
+            assert shared.drivers.given_up == f"driver 1 of 2 died {DEATHS_MAX} times in a row"
+            assert shared.drivers.stopped == ""
+            assert Counter(given.shard.number for given in shared.crew.started) == {0: DEATHS_MAX, 1: 1}
+
+    def _unborn(start: Callable[[Assignment], Any], given: Assignment) -> Any:
+        hand = start(given)
+        if given.shard.number == 0:
+            hand.driver.stop("it dies before it has done anything")
+        return hand
+
+    run(main())
+
+
+def test_a_batch_that_is_stopped_has_a_record_of_every_run(tmp_path: Path) -> None:
+    """And no driver is started in place of one that dies then."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=3, runs_total=RUNS) as shared:
+            shared.drivers.stop("enough")
+            await shared.drivers.run()
+
+            assert set(shared.gathered.records) == set(WHOLE)
+            assert shared.drivers.stopped == "enough"
+            assert shared.crew.started == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("drivers", [1, 2, 4])
+def test_a_batch_goes_on_under_another_number_of_drivers(drivers: int, tmp_path: Path) -> None:
+    """Whoever did a task before, its outcome stands; what was cancelled goes again, as another attempt."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=3) as shared:
+            stop = asyncio.ensure_future(shared.drivers.run())
+            while len(shared.asked) < RUNS:
+                await asyncio.sleep(0)
+            shared.drivers.stop("interrupted")
+            await stop
+            before = dict(statuses(shared.directory))
+        async with shared_batch(tmp_path, drivers=drivers, again=interrupted) as shared:
+            await shared.drivers.run()
+
+            answered = [task_id for task_id, status in before.items() if status == "ok"]
+            assert shared.gathered.records == WHOLE
+            assert statuses(shared.directory) == ALL_OK
+            assert answered
+            assert not {task_id for task_id in answered if any(task_id in said for said in shared.asked)}
+
+    run(main())
+
+
+def test_failures_go_again_when_they_are_asked_for(tmp_path: Path) -> None:
+    """Each driver finds those of its own shard."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, reply=hangs_on("run-003/a", "run-008/b")) as shared:
+            await shared.drivers.run()
+            assert shared.gathered.tally.statuses["ok"] == 2 * RUNS - 2
+        async with shared_batch(tmp_path, drivers=2, again=failed()) as shared:
+            await shared.drivers.run()
+
+            assert shared.gathered.records == WHOLE
+            assert len(shared.asked) == 2
+
+    run(main())
+
+
+@dataclass(frozen=True)
+class Unreadable(CountingWork):
+    """Work whose input one driver cannot read."""
+
+    def runs(self, shard: Shard) -> Iterator[Run]:
+        if shard.number == 1:
+            raise ManifestError("the manifest is another one here")
+        return super().runs(shard)
+
+
+def test_what_a_driver_fails_of_ends_the_batch_with_that_error(tmp_path: Path) -> None:
+    """It is no death: another driver in its place would fail as well."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, work=Unreadable(RUNS)) as shared:
+            with pytest.raises(ManifestError, match="another one here"):
+                await shared.drivers.run()
+
+            assert len(shared.crew.started) == 2
+
+    run(main())
+
+
+def test_a_driver_that_can_keep_no_more_outcomes_ends_the_batch_in_good_order(tmp_path: Path) -> None:
+    """Where one cannot write, the others will not be able to for long: make room, and resume."""
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2) as shared:
+            (tmp_path / "outcomes").rename(tmp_path / "elsewhere")
+            await shared.drivers.run()
+            (tmp_path / "elsewhere").rename(tmp_path / "outcomes")
+
+            assert shared.drivers.broken
+            assert "cannot be used" in shared.drivers.stopped
+            assert set(shared.gathered.records) == set(WHOLE)
+
+    run(main())
