@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs.sample import write_estate
 from support.audits import muster
+from support.messages_server import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -41,6 +43,31 @@ def test_the_examples_for_tools_and_models_are_valid_python() -> None:
     """Each block on the page for programmers runs by itself."""
     for example in blocks(EXTENDING, "python"):
         exec(compile(example, "docs/extending.md", "exec"), {"__name__": "example"})
+
+
+def test_the_fan_out_that_is_shown_answers_every_task(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page's whole example: a tool, a model, a plan that comes from a generator."""
+    (example,) = [block for block in blocks(EXTENDING, "python") if "class Stub" in block]
+
+    exec(compile(example, "docs/extending.md", "exec"), {"__name__": "example"})
+
+    assert capsys.readouterr().out.startswith("1000 {'total': 5} 440000 ")
+
+
+def test_the_same_plan_is_answered_over_http_by_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server instead of the stub is another model, and nothing else."""
+    shown: dict[str, Any] = {"__name__": "example"}
+    for example in blocks(EXTENDING, "python"):
+        exec(compile(example, "docs/extending.md", "exec"), shown)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary-docs-1234")
+    adder = shown["adder"]
+
+    with serving() as server:
+        report = shown["over_http"](server.url, [adder.task(f"t{n}", f"Order {n}?") for n in range(20)], adder)
+        meter = server.meter()
+
+    assert [result.work.tool_calls for result in report.results] == [1] * 20
+    assert report.spent_tokens == meter["total_tokens"]
 
 
 def test_the_commands_for_ones_own_services_run(tmp_path: Path) -> None:
