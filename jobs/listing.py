@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,36 @@ from actors.contracts import Failure, JsonValue
 from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
 from budget.errors import RunDirectoryError
 from orchestrator.attempts import latest
+from orchestrator.object_files import reason_of
 from orchestrator.resume import interrupted
-from orchestrator.store import RunDirectory
+from orchestrator.store import MANIFEST, RunChangedError, RunDirectory
+from orchestrator.store_files import Files, files_at
 
 FAILURES_SHOWN_MAX = 20
+LOOKS_MAX = 5  # at a run whose files are replaced meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """Where a run is. `open` are tasks that were submitted and have no outcome yet, or were cancelled.
 
-    state: running (a process works on it), finished, interrupted (it ended early, with a report), or died (without).
+    state: running (a process works on it), finished, interrupted (it ended early, with a report), died (without), or
+    unreadable; then `problem` says why, and nothing else is known.
     """
 
     run_dir: str
-    run_id: str
-    job: str
+    run_id: str = ""
+    job: str = ""
     state: str
-    began_s: float | None
-    runs: int | None
-    planned: int
-    statuses: Mapping[str, int]
-    attempts: int
-    spent_tokens: int
-    cost_microusd: int | None
-    resumed: int
+    began_s: float | None = None
+    runs: int | None = None
+    planned: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    attempts: int = 0
+    spent_tokens: int = 0
+    cost_microusd: int | None = None
+    resumed: int = 0
+    problem: str = ""
 
     @property
     def open(self) -> int:
@@ -48,7 +53,16 @@ class RunState:
 
 
 def state_of(directory: RunDirectory) -> RunState:
-    """A run's state, from its files."""
+    """A run's state, from its files. Raises RunDirectoryError when they cannot be read."""
+    for _ in range(LOOKS_MAX - 1):
+        try:
+            return _state_of(directory)
+        except RunChangedError:  # it was compacted just now
+            continue
+    return _state_of(directory)
+
+
+def _state_of(directory: RunDirectory) -> RunState:
     manifest = directory.manifest()
     found = list(directory.outcomes())
     effective, replaced = latest(found, OUTCOME_SCHEMA)
@@ -72,13 +86,30 @@ def state_of(directory: RunDirectory) -> RunState:
     )
 
 
-def list_states(folder: Path) -> list[RunState]:
-    """The runs right below a folder, those that began last first. Raises RunDirectoryError when it is no folder."""
-    if not folder.is_dir():
-        raise RunDirectoryError(f"{str(folder)!r} is no folder: name the one that holds run directories")
-    runs = [path for path in sorted(folder.iterdir()) if (path / "manifest.json").is_file()]
-    states = [state_of(RunDirectory.look(path)) for path in runs]
-    return sorted(states, key=lambda state: -(state.began_s or 0.0))
+def list_states(folder: Path | str) -> list[RunState]:
+    """The runs right below a folder or URI, those that began last first; what cannot be read is among them.
+
+    Raises RunDirectoryError when it is no folder, or cannot be reached.
+    """
+    files = files_at(folder)
+    try:
+        files.exists(MANIFEST)  # says that there is no bucket
+        runs = [files.below(name) for name in files.folders()]
+        found = [run for run in runs if run.exists(MANIFEST)]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RunDirectoryError(
+            f"{files.shown!r} is no folder ({reason_of(error)}): name the one that holds run directories"
+        ) from None
+    except OSError as error:
+        raise RunDirectoryError(f"{files.shown!r} cannot be read: {reason_of(error)}") from None
+    return sorted(map(_state_or_problem, found), key=lambda state: -(state.began_s or 0.0))
+
+
+def _state_or_problem(run: Files) -> RunState:
+    try:
+        return state_of(RunDirectory.look(run))
+    except RunDirectoryError as error:
+        return RunState(run_dir=run.shown, state="unreadable", problem=str(error))
 
 
 def attempts_at(directory: RunDirectory, task_id: str) -> list[dict[str, Any]]:
@@ -142,6 +173,8 @@ def _state(directory: RunDirectory, statuses: Mapping[str, int], planned: int) -
 
 
 def _line(state: RunState) -> str:
+    if state.problem:
+        return f"{state.state:<12} {state.problem}"
     ok, ended = state.statuses.get(OK, 0), sum(state.statuses.values())
     failed = ended - ok - state.statuses.get("cancelled", 0)
     return (

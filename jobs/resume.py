@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import TypeAdapter, ValidationError
+
 from actors.assembly import ModelFactory
 from actors.contracts import JsonValue
 from budget import Limit
-from budget.errors import RunDirectoryError
+from budget.errors import RunDirectoryError, SettingsError
 from jobs.budgets import Alarm
 from jobs.job import Job
 from jobs.models import choose_model
@@ -22,6 +25,11 @@ from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 
 SCHEMA = "muster.run/1"
+# What a manifest's entries are, when nobody has changed them.
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "run_id": str, "source": str, "question": str, "began_s": (int, float), "settings": dict, "access": dict,
+    "specialists": dict, "versions": dict, "resumed": list,
+}  # fmt: skip
 # What may differ without changing the answer's meaning: where and how fast it is worked on, and how much it may cost.
 FREE = frozenset(
     {
@@ -60,7 +68,13 @@ def resume(asked: Resumption) -> Performed:
 def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     before = directory.manifest()
     job = _job_of(before, directory.shown)
-    stored, strange = settings_from(cast(Mapping[str, JsonValue], before.get("settings") or {}))
+    try:
+        stored, strange = settings_from(cast(Mapping[str, JsonValue], before["settings"]))
+    except (ValidationError, SettingsError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise RunDirectoryError(
+            f"run directory {directory.shown!r}: the settings in its manifest are none ({reason}): restore it"
+        ) from None
     settings = replace(stored, **asked.given)
     access = {**cast(Mapping[str, str], before.get("access") or {}), **asked.access}
     model = choose_model(
@@ -96,9 +110,18 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         )
     directory.durable = settings.durable
     _note(directory, before, now, found)
-    known = Known.of(directory.outcomes(), asked.again)
+    known = Known.of(directory.outcomes(), asked.again, history=directory.history())
+    _say_what_is_kept(directory, known)
     earlier = Earlier(known, Limit(stored.tokens_max, stored.microusd_max))
     return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)
+
+
+def _say_what_is_kept(directory: RunDirectory, known: Known) -> None:
+    planned = {task_id for batch in directory.tasks() for task_id in batch.column("id").to_pylist()}
+    missing = sum(not known.has_row(task_id) for task_id in planned)
+    sys.stderr.write(
+        f"kept       {len(known):,} outcomes; {missing:,} tasks that were begun have none, and run again\n"
+    )
 
 
 def settings_from(stored: Mapping[str, JsonValue]) -> tuple[Settings, list[str]]:
@@ -108,7 +131,7 @@ def settings_from(stored: Mapping[str, JsonValue]) -> tuple[Settings, list[str]]
     known: dict[str, Any] = {name: value for name, value in stored.items() if name in names}
     if isinstance(known.get("alert_percents"), list):
         known["alert_percents"] = tuple(known["alert_percents"])
-    return Settings(**known), strange
+    return TypeAdapter(Settings).validate_python(known), strange
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -155,6 +178,9 @@ def _job_of(manifest: Mapping[str, JsonValue], shown: str) -> Job:
     missing = [key for key in ("run_id", "source", "question", "began_s", "settings") if key not in manifest]
     if missing:
         raise RunDirectoryError(f"run directory {shown!r}: its manifest has no {missing[0]!r}: restore it")
+    wrong = [key for key, kind in KINDS.items() if key in manifest and not isinstance(manifest[key], kind)]
+    if wrong:
+        raise RunDirectoryError(f"run directory {shown!r}: {wrong[0]!r} in its manifest is none: restore it")
     return known[name]
 
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from orchestrator.attempts import KEYS, Places, ranked
 
-SPILL_BYTES = 8 << 20  # that are sorted at once
-ROWS_OF_GROUP = 16_384  # of Parquet: some 10 MB of outcomes, so that a reader of one run reads little else
+SPILL_BYTES = 4 << 20  # that are sorted at once
+ROWS_OF_GROUP = 4_096  # of Parquet: some 6 MB of outcomes, so that a reader of one run reads little else
 ROWS_READ = 256  # of a spill at once
 
 
@@ -62,6 +62,8 @@ def compacted(
             table = spills.sorted([reader.next(int(rows)) for reader, rows in zip(readers, wanted, strict=True)])
             made.rows += _write(effective, table, counts[part])
             made.replaced += _write(replaced, table, ~counts[part])
+            del table
+            pa.default_memory_pool().release_unused()
     return made
 
 

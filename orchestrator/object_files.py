@@ -13,15 +13,18 @@ from pyarrow import fs
 from orchestrator.leases import Lease, Leasing
 
 LEASES = "lock"  # the folder of those who work on the directory
-_AWS = re.compile(r"AWS Error (\w+) during \w+ operation: (?:curlCode: \d+, )?(.*?)(?: \(Request ID.*|; Details:.*)?\Z")
+_AWS = re.compile(
+    r"AWS Error (\w+(?: \([^)]*\))?) during \w+ operation:\s*(?:curlCode: \d+, )?"
+    r"(.*?)(?: \(Request ID.*|; Details:.*)?\Z"
+)
 
 
 def reason_of(error: OSError) -> str:
     """What went wrong, in a few words."""
     text = " ".join(str(error).split())
     if found := _AWS.search(text):
-        said = found[2].rstrip(". ")
-        return f"{found[1].lower().replace('_', ' ')}: {said}"[:200]
+        said = found[2].rstrip(". ").removeprefix("No response body")
+        return f"{found[1].lower().replace('_', ' ')}{': ' * bool(said)}{said}"[:200]
     return error.strerror or text[:200] or type(error).__name__
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from budget.errors import RunDirectoryError
 from orchestrator.local_files import NoFileError
-from orchestrator.segments import DamagedError, ForeignError, NewerError, Stamp, examine, named
+from orchestrator.segments import DamagedError, ForeignError, Named, NewerError, Stamp, examine, named, unfinished
 from orchestrator.store_files import Files
 
 log = logging.getLogger("muster.store")
@@ -44,13 +44,15 @@ class Folder:
         return f"{self.files.shown.partition('?')[0]}/{self.name}/{name}"
 
 
-def repair(folder: Folder, *, numbers_max: int | None = None) -> int:
-    """Set aside what is torn, changed, foreign or above `numbers_max`. Gives the highest number that was ever used.
+def repair(folder: Folder, *, outcomes: Sequence[Named] = ()) -> int:
+    """Set aside what is torn, changed or foreign. Gives the highest number that was ever used.
+
+    `outcomes`: for the history, what lies there; a history that a compaction left before its end is set aside.
 
     Raises RunDirectoryError when all that is there is another run's, or of a newer version; then nothing was moved.
     """
     names = list(_without_leftovers(folder))
-    damaged = {name: error for name in names if (error := _damage(folder, name, numbers_max)) is not None}
+    damaged = {name: error for name in names if (error := _damage(folder, name, outcomes)) is not None}
     foreign = [error for error in damaged.values() if isinstance(error, ForeignError)]
     if foreign and len(damaged) == len(names):
         raise RunDirectoryError(
@@ -97,7 +99,7 @@ def _without_leftovers(folder: Folder) -> Iterator[str]:
             yield name
 
 
-def _damage(folder: Folder, name: str, numbers_max: int | None) -> DamagedError | None:
+def _damage(folder: Folder, name: str, outcomes: Sequence[Named]) -> DamagedError | None:
     try:
         folder.examine(name)
     except DamagedError as error:
@@ -107,7 +109,8 @@ def _damage(folder: Folder, name: str, numbers_max: int | None) -> DamagedError 
             f"{folder.shown(name)} was written by a newer version: {error}; "
             "use the version that manifest.json names, or a later one"
         ) from None
-    if numbers_max is not None and folder.place(name).number > numbers_max:
+    of = named(name)
+    if of and unfinished(of, outcomes):
         return DamagedError("it was left by a compaction that did not end")
     return None
 

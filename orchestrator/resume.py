@@ -76,7 +76,7 @@ class Known:
         runs: Container[str] | None = None,
         history: Iterable[pa.RecordBatch] = (),
     ) -> Known:
-        """Of all runs, or of these. What `history` holds was replaced: it was paid for, and nothing else of it counts."""
+        """Of all runs, or of these. What `history` holds was replaced: it was paid for, and no outcome stands by it."""
         known = cls(again)
         for batch in batches:
             known._add(batch, runs)
@@ -142,7 +142,7 @@ class Known:
 
     def next_attempt(self, task: Task) -> Task:
         found = self._rows.get(task.id)
-        last = max(found.attempt if found else 0, self._replaced.get(task.id, 0))
+        last = max(found.attempt if found else 0, self._replaced.get(task.id, 0), self.begun)
         return replace(task, attempt=last + 1) if last else task
 
 

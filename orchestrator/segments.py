@@ -62,6 +62,13 @@ def named(name: str) -> Named | None:
     return Named(int(found[1]), found[3], found[2] or "") if found else None
 
 
+def unfinished(history: Named, outcomes: Iterable[Named]) -> bool:
+    """Whether a compaction left this history before its end: what it holds is still in the segments."""
+    found = list(outcomes)
+    ended = any(of.kind == "parquet" and of.number >= history.number for of in found)
+    return not ended and any(of.kind == "arrow" and of.number <= history.number for of in found)
+
+
 def name_of(number: int, kind: str, data: pa.Buffer) -> str:
     return f"{number:08d}-{crc32(data):08x}.{kind}"
 

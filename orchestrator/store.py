@@ -31,7 +31,18 @@ from orchestrator.compaction import compacted
 from orchestrator.local_files import LocalFiles, NoFileError
 from orchestrator.object_files import reason_of
 from orchestrator.repair import SEGMENTS_OF_DRIVER, Folder, repair, say_gaps
-from orchestrator.segments import DamagedError, Named, NewerError, Stamp, batches_of, name_of, named, segment, stamped
+from orchestrator.segments import (
+    DamagedError,
+    Named,
+    NewerError,
+    Stamp,
+    batches_of,
+    name_of,
+    named,
+    segment,
+    stamped,
+    unfinished,
+)
 from orchestrator.store_files import Files, files_at
 
 log = logging.getLogger("muster.store")
@@ -250,11 +261,11 @@ class RunDirectory:
         if self.files.scratch is not None:
             for left in self.files.scratch.glob(f"{SCRATCH}*"):
                 shutil.rmtree(left)
-        for kind in ("outcomes", "tasks", "transcripts"):
+        replaced = repair(self._folder("history"), outcomes=[of for of, _ in self._files_of("outcomes")])
+        for kind in self._segments:
             self.files.settle(kind)
             self._segments[kind] = repair(self._folder(kind))
-        done = max((of.number for of, _ in self._files_of("outcomes") if of.kind == "parquet"), default=0)
-        repair(self._folder("history"), numbers_max=done)
+        self._segments["outcomes"] = max(self._segments["outcomes"], replaced)
         say_gaps(self._folder("outcomes"))
 
     def _folder(self, kind: str) -> Folder:
@@ -321,8 +332,8 @@ class RunDirectory:
         """The files that count, in order: the last whole Parquet and the segments after it."""
         known = sorted(self._files_of(folder.name))
         if folder.name == "history":
-            done = [of.number for of, _ in self._files_of("outcomes") if of.kind == "parquet"]
-            return [name for of, name in known if of.number <= max(done, default=0)]
+            outcomes = [of for of, _ in self._files_of("outcomes")]
+            return [name for of, name in known if not unfinished(of, outcomes)]
         tables = [(of, name) for of, name in known if of.kind == "parquet"]
         last = next((one for one in reversed(tables) if len(tables) == 1 or self._is_whole(folder, one[1])), None)
         segments = [name for of, name in known if of.kind == "arrow" and (last is None or of.number > last[0].number)]

@@ -41,4 +41,4 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(tmp_path: Path) -> None:
 
     assert [nothing.status, begun.status] == [2, 2]
     assert "is no run directory" in nothing.stderr
-    assert "has no summary.json" in begun.stderr
+    assert "has no summary.json that can be read" in begun.stderr
