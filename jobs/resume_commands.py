@@ -105,11 +105,11 @@ def retry(run_dir: str, failed_only: bool, reasons: tuple[str, ...], **options: 
 
 
 @click.command("list")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
-def list_runs(folder: Path, as_json: bool) -> None:
-    """The runs in FOLDER and how they stand, running ones included."""
-    states = list_states(folder)
+def list_runs(folder: str, as_json: bool) -> None:
+    """The runs in FOLDER, a path or a URI, and how they stand, running ones included."""
+    states = list_states(place(folder) or folder)
     click.echo(printed([state_as_json(state) for state in states]) if as_json else "\n".join(lines_of(states)))
 
 
