@@ -17,7 +17,7 @@ from actors.contracts import Failure, Outcome, Reason, Task, Work
 from actors.runner import Runner
 from actors.tables import outcome_batch
 from actors.transcripts import transcript_batch
-from budget.errors import BudgetUnreachableError, JournalError
+from budget.errors import BudgetUnreachableError, JournalError, UnknownAccountError
 
 log = logging.getLogger("muster.host")
 
@@ -88,6 +88,11 @@ class Host:
         """End these tasks, or all: each still gives its outcome, with what it spent."""
         self._carry_out(self._inbox.step(inbox.Cancelled(task_ids)))
 
+    @property
+    def finished(self) -> pa.RecordBatch:
+        """Outcomes that no drain has been acknowledged for, as a host that can no longer be asked leaves them."""
+        return outcome_batch(self._inbox.unacknowledged)
+
     def at_work(self) -> str | None:
         """The task whose step the event loop is in at this moment. To be asked from another thread."""
         step = asyncio.current_task(self._loop) if self._loop else None
@@ -113,7 +118,7 @@ class Host:
     async def _run(self, task: Task) -> None:
         try:
             outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
-        except (JournalError, BudgetUnreachableError) as error:
+        except (JournalError, BudgetUnreachableError, UnknownAccountError) as error:
             # Not the task's fault: it goes again when the run is resumed.
             outcome = _lost(task, Reason.CANCELLED, f"the budget failed: {error}", self.runner.host)
         except Exception as error:

@@ -76,6 +76,11 @@ class Inbox:
         return bool(self._finished or self._drained)
 
     @property
+    def unacknowledged(self) -> Sequence[Outcome]:
+        """What has finished and may not have arrived."""
+        return [*self._drained, *self._finished]
+
+    @property
     def running(self) -> int:
         return len(self._running)
 

@@ -166,6 +166,13 @@ def work_of(request: Request, plan: Plan, batch_id: str, began_s: float) -> JobW
     )
 
 
+def _end_blocked(said: str) -> None:
+    """Called from a thread: the event loop never comes back, so nothing can be written but what is kept already."""
+    sys.stderr.write(f"\nmuster: {said}\n")
+    sys.stderr.flush()
+    os._exit(ExitStatus.INTERRUPTED)
+
+
 def _batch(request: Request, batch_id: str, telemetry: Telemetry) -> Batch:
     return Batch(
         id=batch_id,
@@ -175,6 +182,7 @@ def _batch(request: Request, batch_id: str, telemetry: Telemetry) -> Batch:
         assigned=request.model.assigned,
         settings=request.settings,
         telemetry=telemetry,
+        blocked=_end_blocked,
     )
 
 

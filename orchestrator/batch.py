@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from actors.accounts import driver_account, is_driver_account
@@ -19,6 +21,7 @@ from actors.runner import Rules
 from actors.specialists.base import Specialist
 from actors.threads import Threads
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget, price_of
+from orchestrator.blockade import guarded
 from orchestrator.driver import Driver, FinishedRun
 from orchestrator.fleets import Fleet
 from orchestrator.local import LocalFleet
@@ -29,13 +32,19 @@ from orchestrator.store import RunDirectory
 from orchestrator.tally import Tally
 from orchestrator.telemetry import Telemetry
 
+log = logging.getLogger("muster.batch")
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 130  # exit status, as of a shell's Ctrl-C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What is to be done: who may do it, by which model, under which limits."""
+    """What is to be done: who may do it, by which model, under which limits.
+
+    `blocked` is called from a thread, with a sentence, when hosts share this process and one holds its event loop for
+    good; it may end the process.
+    """
 
     id: str
     specialists: Sequence[Specialist]
@@ -46,6 +55,7 @@ class Batch:
     assigned: Callable[[Specialist], Assigned] | None = None  # models by specialist; None: the settings' one at `price`
     telemetry: Telemetry | None = None
     grants: frozenset[str] = frozenset()
+    blocked: Callable[[str], None] = log.error
     driver: int | None = None  # the number of the driver's account, where several share the batch
 
     @property
@@ -159,7 +169,11 @@ async def run_batch(
         budget.on_alert(alerted)
         await open_account(budget, batch, earlier)
         driver = driver_of(batch, fleet, budget, directory, finished=finished, progress=progress, earlier=earlier)
-        with Signals(driver.stop) as signals:
+        with ExitStack() as stack:
+            signals = stack.enter_context(Signals(driver.stop))
+            if isinstance(fleet, LocalFleet):
+                interrupted = partial(getattr, signals, "caught")
+                stack.enter_context(guarded(driver, fleet, interrupted=interrupted, blocked=batch.blocked))
             tally = copy.deepcopy(await driver.run(runs, batch.host_specs(batch.specialists)))
             if last is not None and tally.succeeded and not driver.stopped:
                 driver.finished = concluded

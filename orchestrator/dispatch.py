@@ -133,6 +133,16 @@ class Dispatch:
         """Whether hosts could hold more than what waits: the moment to admit further runs."""
         return self.waiting < sum(host.free for host in self._hosts.values()) + len(self._hosts)
 
+    @property
+    def longest_deadline_s(self) -> float:
+        """Of the tasks that hosts have."""
+        tasks = (task for host in list(self._hosts.values()) for task in list(host.tasks.values()))
+        return max((task.deadline_s for task in tasks), default=0.0)
+
+    def task(self, task_id: str) -> Task | None:
+        """A task that a host has."""
+        return next((host.tasks[task_id] for host in self._hosts.values() if task_id in host.tasks), None)
+
     def check(self) -> None:
         """The invariants, for tests."""
         assert all(host.tasks or not host.suspects for host in self._hosts.values())

@@ -112,6 +112,22 @@ class Driver:
         return self._keeper.broken
 
     @property
+    def patience_s(self) -> float:
+        """How long tasks of now may hold up everything, at most."""
+        return self._dispatch.longest_deadline_s + self.settings.grace_s
+
+    def last_words(self, drained: Sequence[tuple[str, pa.RecordBatch]], lost: str | None, why: str) -> None:
+        """The event loop is blocked for good: keep what hosts have finished, and the task that is to blame as lost.
+
+        Called from another thread before the process ends. Nothing else is done about any of it.
+        """
+        kept = [self._drained(host, rows, self.clock())[0] for host, rows in drained]
+        task = self._dispatch.task(lost) if lost else None
+        if task is not None:
+            self._keeper.add_failures([driver_failure(task, Reason.HOST_LOST, why)])
+        self._keeper.keep_now(kept)
+
+    @property
     def _open(self) -> bool:
         return bool(self._dispatch.open or len(self._runs) or self._keeper.waits or self._planned)
 
@@ -216,11 +232,17 @@ class Driver:
 
     def _kept(self, host: str, rows: pa.RecordBatch, heard_s: float) -> pa.RecordBatch:
         """The rows of a drain that are outcomes, not repetitions."""
+        kept, rest = self._drained(host, rows, heard_s)
+        self._carry_out(rest)
+        return kept
+
+    def _drained(
+        self, host: str, rows: pa.RecordBatch, heard_s: float
+    ) -> tuple[pa.RecordBatch, Sequence[moves.Instruction]]:
         ids = list(zip(rows.column("task_id").to_pylist(), rows.column("attempt").to_pylist(), strict=True))
         keep, *rest = self._dispatch.step(moves.Drained(host, ids, heard_s))
         assert isinstance(keep, moves.Keep)
-        self._carry_out(rest)
-        return rows if all(keep.rows) else rows.filter(pa.array(keep.rows, pa.bool_()))
+        return rows if all(keep.rows) else rows.filter(pa.array(keep.rows, pa.bool_())), rest
 
     async def _settle(self, drained: list[pa.RecordBatch]) -> None:
         batches = await self._keeper.keep(drained)

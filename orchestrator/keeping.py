@@ -48,11 +48,7 @@ class Keeper:
 
     async def keep(self, drained: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Append what was gathered, and these rows. Gives all outcomes; they are durable unless `broken` is set."""
-        outcomes = [batch for batch in drained if batch.num_rows]
-        failures, self._failures = self._failures, []
-        if failures:
-            outcomes.append(outcome_batch(failures))
-        tasks, self._tasks = self._tasks, []
+        outcomes, tasks = self._gathered(drained)
         if (outcomes or tasks) and self.broken is None:
             try:
                 await asyncio.to_thread(self._append, outcomes, tasks)
@@ -60,6 +56,18 @@ class Keeper:
                 self.broken = error
                 log.error("%s", error)
         return outcomes
+
+    def keep_now(self, drained: Sequence[pa.RecordBatch]) -> None:
+        """The same without an event loop. Raises RunDirectoryError."""
+        self._append(*self._gathered(drained))
+
+    def _gathered(self, drained: Sequence[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch]]:
+        outcomes = [batch for batch in drained if batch.num_rows]
+        failures, self._failures = self._failures, []
+        if failures:
+            outcomes.append(outcome_batch(failures))
+        tasks, self._tasks = self._tasks, []
+        return outcomes, tasks
 
     def _append(self, outcomes: list[pa.RecordBatch], tasks: list[pa.RecordBatch]) -> None:
         self.directory.append_tasks(tasks)

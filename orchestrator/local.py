@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+
 from actors.assembly import HostSpec, assemble
 from actors.contracts import Task
 from actors.hosting import Drained, Host
@@ -63,6 +65,10 @@ class LocalFleet:
     def at_work(self) -> str | None:
         """The task whose step the event loop is in at this moment. To be asked from another thread."""
         return next((task for host in list(self._hosts.values()) if (task := host.at_work())), None)
+
+    def finished(self) -> list[tuple[str, pa.RecordBatch]]:
+        """By host, outcomes that the driver has perhaps not heard of."""
+        return [(name, host.finished) for name, host in list(self._hosts.items())]
 
     def unplaced(self, host: str) -> Unplaced | None:  # noqa: ARG002
         """Hosts of this process are ready at once."""
