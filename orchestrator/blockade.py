@@ -35,11 +35,13 @@ def guarded(
     somebody wants the batch to end: then a blocked loop is not waited for.
     """
     loop = _Loop(asyncio.get_running_loop())
-    threading.Thread(target=_watch, args=(loop, driver, fleet, interrupted, blocked), daemon=True).start()
+    thread = threading.Thread(target=_watch, args=(loop, driver, fleet, interrupted, blocked), daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        loop.over = True
+        loop.over.set()
+        thread.join()
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class _Loop:
 
     loop: asyncio.AbstractEventLoop
     turns: int = 0
-    over: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
     thread: int = field(default_factory=threading.get_ident)
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class _Loop:
 
     def _turn(self) -> None:
         self.turns += 1
-        if not self.over:
+        if not self.over.is_set():
             self.loop.call_later(PAUSE_S, self._turn)
 
     @property
@@ -78,16 +80,16 @@ def _watch(
     blocked: Callable[[str], None],
 ) -> None:
     silent_s, turns = 0.0, 0
-    while not loop.over:
-        began_s = time.monotonic()
-        time.sleep(PAUSE_S)
+    began_s = time.monotonic()
+    while not loop.over.wait(PAUSE_S):
         # A process that was stopped and goes on has not been silent for all that time.
         silent_s += min(time.monotonic() - began_s, 2 * PAUSE_S)
+        began_s = time.monotonic()
         if loop.turns != turns or loop.is_traced:
             silent_s, turns = 0.0, loop.turns
             continue
         patience_s = STOP_GRACE_S if interrupted() else driver.patience_s
-        if silent_s > patience_s and not loop.over:
+        if silent_s > patience_s:
             blocked(_last_words(driver, fleet, silent_s, cancelled=interrupted()))
             return
 
