@@ -1,4 +1,4 @@
-"""Conversations as they are kept, and as people read them.
+"""Conversations as they are kept; `actors/transcript_page.py` shows them to people.
 
 A transcript is a JSON object: `model`, `system`, `messages` in the form of the Messages API, and how it `ended`.
 """
@@ -6,8 +6,7 @@ A transcript is a JSON object: `model`, `system`, `messages` in the form of the 
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +16,6 @@ from actors.contracts import Outcome
 from actors.models.wire import wire_message
 from actors.session import Session
 from actors.steps import Done, Ended
-
-CHARACTERS_MAX = 4_000  # of one block, as it is shown; the file has all of it
 
 TRANSCRIPT_SCHEMA = pa.schema(
     [
@@ -65,36 +62,3 @@ def wanted(policy: str, outcome_is_failure: bool) -> bool:
 
 def ending(ended: Done | Ended) -> str:
     return f"{ended.reason.value}: {ended.message}" if isinstance(ended, Ended) else "answered"
-
-
-def readable(kept: str, *, characters_max: int = CHARACTERS_MAX) -> str:
-    """A transcript for people: who said what, tool calls with their arguments, and how it ended."""
-    told: Mapping[str, Any] = json.loads(kept)
-    lines = [f"model   {told.get('model', '')}", "", "system", _indented(str(told.get("system", "")), characters_max)]
-    for message in told.get("messages", ()):
-        for who, text in _blocks(message):
-            lines += ["", who, _indented(text, characters_max)]
-    return "\n".join([*lines, "", f"ended   {told.get('ended', '')}"])
-
-
-def _blocks(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    role = {"user": "to the model", "assistant": "the model"}.get(message["role"], message["role"])
-    for block in message["content"]:
-        kind = block.get("type")
-        if kind == "text":
-            yield role, block["text"]
-        elif kind == "tool_use":
-            yield f"the model calls {block['name']} ({block['id']})", json.dumps(block["input"], ensure_ascii=False)
-        elif kind == "tool_result":
-            error = ", an error" if block.get("is_error") else ""
-            yield f"result of {block['tool_use_id']}{error}", str(block["content"])
-        else:
-            yield f"{role} ({kind})", json.dumps(block, ensure_ascii=False)
-
-
-def _indented(text: str, characters_max: int) -> str:
-    """Text as it may stand on a terminal: control characters are shown, not obeyed; a long text says how long it is."""
-    shown = text[:characters_max]
-    more = f"\n… {len(text) - characters_max:,} more characters" if len(text) > characters_max else ""
-    safe = "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in shown)
-    return textwrap.indent(safe + more, "    ", lambda _: True)
