@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import ray
+from ray._private import state  # what is free by node is told nowhere else without a dashboard
 from ray.util import metrics
 
 from budget.errors import SettingsError
@@ -39,6 +40,16 @@ def connected(settings: Settings) -> Iterator[None]:
             stack.callback(Reaper(children() - before).close)
         stack.callback(ray.shutdown)
         yield
+
+
+def nodes() -> list[dict[str, float]]:
+    """What each node of the cluster that lives has in all, by Ray's names of resources."""
+    return [node["Resources"] for node in cast(Any, ray).nodes() if node["Alive"]]
+
+
+def free_on_nodes() -> list[dict[str, float]]:
+    """What is free on each."""
+    return list(cast(Any, state).available_resources_per_node().values())
 
 
 @dataclass(slots=True)

@@ -19,8 +19,10 @@ from actors.host import start_host
 from actors.tables import task_batch
 from budget import Budget
 from budget.actor import connect, find_shared, start_budget
-from orchestrator.cluster import connected
+from budget.errors import SettingsError
+from orchestrator.cluster import connected, free_on_nodes, nodes
 from orchestrator.fleets import Answered, FleetEvent, Lost, Ready, Unplaced
+from orchestrator.placement import misfit, no_room
 from orchestrator.settings import Settings
 
 ROWS_MAX = 4096  # of one drain
@@ -36,23 +38,35 @@ async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[Ray
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         budget = connect(actor)
         try:
-            yield RayFleet(actor), budget
+            yield RayFleet(actor, fixed=settings.mode == "embedded"), budget
         finally:
             await budget.aclose()
 
 
 @dataclass(slots=True)
 class RayFleet:
-    """One actor per host. `ledger` is the handle of the budget actor that they all pay from."""
+    """One actor per host. `ledger` is the handle of the budget actor that they all pay from.
+
+    `fixed`: the cluster has the nodes that it has, and nobody adds any.
+    """
 
     ledger: Any
+    fixed: bool = False
     _specs: dict[str, HostSpec] = field(default_factory=dict)
     _actors: dict[str, Any] = field(default_factory=dict)
     _pending: dict[Any, tuple[str, str]] = field(default_factory=dict)  # ref -> (host, "ready" | "drain")
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def start(self, spec: HostSpec) -> str:
-        """Begin to start a host; `poll` says when it is ready. Gives the id that the host got."""
+        """Begin to start a host; `poll` says when it is ready. Gives the id that the host got.
+
+        Raises SettingsError when this cluster, which does not grow, has no node for it.
+        """
+        if self.fixed and (why := misfit(spec.specialist, nodes())):
+            raise SettingsError(why)
+        return self._start(spec)
+
+    def _start(self, spec: HostSpec) -> str:
         made = replace(spec, id=f"{spec.specialist.name}-{next(self._numbers)}")
         actor = start_host(made, self.ledger)
         self._specs[made.id], self._actors[made.id] = made, actor
@@ -86,13 +100,17 @@ class RayFleet:
         except (RayError, TimeoutError):
             return None
 
-    def unplaced(self, host: str) -> Unplaced | None:  # noqa: ARG002
-        return None
+    def unplaced(self, host: str) -> Unplaced | None:
+        specialist = self._specs[host].specialist
+        if why := misfit(specialist, nodes()):
+            return Unplaced(why, never=self.fixed)
+        why = no_room(specialist, free_on_nodes())
+        return Unplaced(why) if why else None
 
     def replace(self, host: str) -> str:
         """Kill a host and start another of its kind. Gives the new one's id."""
         self._kill(host)
-        return self.start(self._specs.pop(host))
+        return self._start(self._specs.pop(host))
 
     async def close(self) -> None:
         """End all hosts."""

@@ -22,11 +22,13 @@ class Losses:
     fleet: Fleet
     _ready: set[str] = field(default_factory=set)
     _stillborn: Counter[str] = field(default_factory=Counter)  # by agent: hosts that died before they were ready
+    _there: set[str] = field(default_factory=set)  # agents that have had a host that was ready
     _warned: set[str] = field(default_factory=set)  # agents whose hosts found no place
 
     def ready(self, host: str, agent: str) -> None:
         self._ready.add(host)
         self._stillborn[agent] = 0
+        self._there.add(agent)
 
     def died(self, host: str, message: str) -> str:
         """A host died. Gives why the batch is to end, when there is no use in starting another."""
@@ -45,10 +47,13 @@ class Losses:
         return blamed
 
     def not_ready(self, host: str) -> str:
-        """A host is not ready after a while: says so once. Gives why the batch is to end, when it never will be."""
-        why = self.fleet.unplaced(host)
+        """A host is not ready after a while: says so, once an agent. Gives why the batch is to end, if it never is.
+
+        An agent's second host may wait for room: the first one works.
+        """
         agent = host.rpartition("-")[0]
-        if why is None or agent in self._warned:
+        why = self.fleet.unplaced(host)
+        if why is None or agent in self._warned or (agent in self._there and not why.never):
             return ""
         self._warned.add(agent)
         log.warning("%s", why.message)
