@@ -17,7 +17,8 @@ from jobs.job import Plan
 from jobs.manifest import load_manifest
 from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
 from orchestrator.estate import rank
-from orchestrator.evidence import Evidence, Subject, weigh
+from orchestrator.evidence import Subject, weigh
+from orchestrator.packing import packed, unpacked
 from orchestrator.patterns import FanOut
 from orchestrator.report import report
 from orchestrator.runs import Run, State
@@ -51,7 +52,7 @@ class AuditJob:
             fingerprint=catalog.fingerprint,
         )
 
-    def record(self, run: Run, state: State) -> Evidence:
+    def record(self, run: Run, state: State) -> bytes:
         assert isinstance(run.pattern, FanOut)
         subject = Subject(
             name=run.id,
@@ -59,15 +60,16 @@ class AuditJob:
             owner=str(run.context["owner"]),
             system=str(run.context["system"]),
         )
-        return weigh(subject, state.outcomes.values())
+        return packed(weigh(subject, state.outcomes.values()))
 
     def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
-        return synthesis_run(rank(records), bounds)
+        return synthesis_run(rank(map(unpacked, records)), bounds)
 
     def summarize(
         self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
     ) -> Mapping[str, JsonValue]:
-        return summarize(head, records, (lambda standings: synthesis_page(*last, standings)) if last else None)
+        page = (lambda standings: synthesis_page(*last, standings)) if last else None
+        return summarize(head, map(unpacked, records), page)
 
     def report(self, summary: Mapping[str, JsonValue]) -> str:
         return report(summary)

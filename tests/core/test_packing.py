@@ -1,0 +1,50 @@
+"""Evidence in few bytes: what is kept of a service while its batch runs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.evidence import Evidence
+from orchestrator.packing import packed, unpacked
+from support.answers import a_finding, an_answer, evidence_of, no_answer
+
+TEXTS = st.text(st.characters(), max_size=40)
+
+
+def test_evidence_of_every_kind_comes_back_as_it_was() -> None:
+    """Claims, what was struck, conflicts, gaps, failures, and sources in each state, in their order."""
+    whole = evidence_of(
+        an_answer(a_finding("One", citations=["incident:1", "nonsense"]), a_finding("Two", citations=["bad"])),
+        no_answer(agent="metrics"),
+        agents=("incidents", "metrics", "code"),
+        owner="team-a",
+    )
+    bare = evidence_of(agents=())
+
+    for evidence in (whole, bare):
+        back = unpacked(packed(evidence))
+        assert back == evidence
+        assert list(back.states) == list(evidence.states)
+        assert list(back.weights) == list(evidence.weights)
+    assert whole.struck
+    assert whole.failures
+
+
+@given(TEXTS, TEXTS, st.floats(0, 1))
+def test_any_text_and_any_number_survive(owner: str, claim: str, points: float) -> None:
+    """Also characters that no file can hold, and the last bit of a number."""
+    evidence = evidence_of(an_answer(a_finding(claim or "x", confidence=points)), owner=owner)
+
+    back: Evidence = unpacked(packed(evidence))
+
+    assert back == evidence
+    assert repr(back.weights) == repr(evidence.weights)
+
+
+def test_it_takes_a_quarter_of_the_values() -> None:
+    """A kilobyte of claims is some 300 bytes."""
+    findings = [a_finding(f"It failed {n} times in {n + 3} days", citations=[f"incident:{n}"]) for n in range(8)]
+    evidence = evidence_of(an_answer(*findings))
+
+    assert len(packed(evidence)) < 800
