@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyarrow import fs
 
@@ -16,6 +17,7 @@ from actors.tables import outcome_batch
 from budget.errors import RunDirectoryError
 from orchestrator.local_files import LocalFiles
 from orchestrator.object_files import ObjectFiles
+from orchestrator.segments import Stamp, segment
 from orchestrator.store import RunDirectory
 from orchestrator.store_files import Files, without_credentials
 from support.tasks import a_failure, a_result, a_task
@@ -73,6 +75,38 @@ def test_a_finished_run_is_one_parquet_file_and_its_history_another(place: Place
     assert [name.rpartition(".")[2] for name in files.names("outcomes")] == ["parquet", "arrow"]
     assert ids_of(directory) == [("r/a", 2), ("r/b", 1), ("r/c", 1)]
     assert [row["attempt"] for batch in directory.history() for row in batch.to_pylist()] == [1]
+
+
+@places
+def test_many_portions_are_merged_into_what_sorting_them_at_once_gives(place: Place, tmp_path: Path) -> None:
+    """Compaction keeps little in memory; the rows are those that readers saw before, in order."""
+    directory = RunDirectory.create(place(tmp_path), manifest={"run_id": "r"})
+    names = [f"{n * 7_919 % 10_007:05d}" for n in range(10_007)]
+    for begin in range(0, len(names), 1_000):
+        directory.append_outcomes([outcome_batch(rows(*names[begin : begin + 1_000]))])
+    directory.append_outcomes([outcome_batch(rows(*names[:50], attempt=2))])
+    before = directory.effective()
+
+    directory.compact()
+
+    assert pa.Table.from_batches(directory.outcomes()).equals(before)
+    assert sum(batch.num_rows for batch in directory.history()) == 50
+    directory.close()
+
+
+def test_a_newer_versions_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """To set its outcomes aside would be to pay for them again."""
+    RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
+    batch = outcome_batch(rows("a")).append_column("mood", pa.array(["fair"]))
+    name, data = segment(Stamp("r", "outcomes", 1), batch.schema, [batch])
+    (tmp_path / "run" / "outcomes" / name).write_bytes(data.to_pybytes())
+
+    with pytest.raises(RunDirectoryError, match="newer version"):
+        RunDirectory.reopen(tmp_path / "run")
+    with pytest.raises(RunDirectoryError, match="newer version"):
+        RunDirectory.look(tmp_path / "run").effective()
+
+    assert (tmp_path / "run" / "outcomes" / name).exists()
 
 
 @places
