@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from actors.sources import Metrics, Neighbour, Window
@@ -19,6 +19,7 @@ from actors.tools.shared import Shared
 
 NEIGHBOURS_MAX = 24  # dependencies first; a library that everything depends on has hundreds of dependents
 SAME_TIME_S = 0.05  # of the window: steps of two services closer than this came together
+INHERITED_MIN = 0.9  # of a change's doublings: levels of two quantiles are a tenth apart in a month of noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +68,28 @@ class Surroundings:
         return Blame()
 
     def blame_change(self, made: Change) -> Blame:
-        """An outbound series is about the service called; otherwise a dependency that changed likewise, and more."""
+        """An outbound series is about the service called; otherwise a dependency that changed likewise, and as much.
+
+        What is waited for is part of what is measured: when the part grows n-fold, the whole grows n-fold at most.
+        """
         if made.subject.scope is Scope.OUTBOUND:
             return Blame(made.subject.about or "a dependency", "the series is of calls to it")
+        lesser = Blame()
+        for name, theirs in self._likewise(made):
+            if abs(theirs.growth) >= INHERITED_MIN * abs(made.growth):
+                return Blame(name, f"its {theirs.subject.title} changed likewise at that time")
+            lesser = Blame("", f"{theirs.subject.title} of {name} changed at that time too, but less than this")
+        return lesser
+
+    def _likewise(self, made: Change) -> Iterator[tuple[str, Change]]:
+        """Changes of dependencies in the same signal and direction, that came no later than this one."""
         near_s = SAME_TIME_S * self.window.length_s
         for name, other in self.dependencies().items():
             for theirs in other.changes:
                 alike = theirs.subject.signal is made.subject.signal and theirs.kind == made.kind
                 inside = theirs.subject.scope in (Scope.OWN, Scope.CALLER) and theirs.growth * made.growth > 0
-                if (
-                    alike
-                    and inside
-                    and theirs.at_s <= made.at_s + near_s
-                    and abs(theirs.at_s - made.at_s) <= 2 * near_s
-                ):
-                    return Blame(name, f"its {theirs.subject.title} changed likewise at that time")
-        return Blame()
+                if alike and inside and -2 * near_s <= theirs.at_s - made.at_s <= near_s:
+                    yield name, theirs
 
     def shares_silence(self, start_s: float, end_s: float) -> bool:
         """Whether a neighbour's series were silent as well: then it is the monitoring, or nothing ran at all."""
