@@ -35,6 +35,7 @@ _OPTIONS = (
     option("--turns", type=int, default=None, help="Model calls that a sub-agent has: a change."),
     option("--concurrency", type=int, default=None, help="Sub-agents at work at once."),
     option("--hosts", type=int, default=None, help="Hosts of each specialist."),
+    option("--drivers", type=int, default=None, help="Drivers that share the batch, as many as before or others."),
     option("--deadline", type=float, default=None, help="Seconds that the batch has from now on."),
     option("--run-deadline", type=float, default=None, help="Seconds that each run has from now on."),
     option("--budget-tokens", type=int, default=None, help="Another ceiling of the batch, earlier spend included."),
@@ -50,7 +51,7 @@ NO_TRANSCRIPT = "no conversation of it was kept: --transcripts all keeps each, f
 _SETTINGS = {
     "model": "model", "fallback_model": "fallback_model", "watchdog_model": "watchdog_model",
     "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
-    "hosts": "hosts_per_agent", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
+    "hosts": "hosts_per_agent", "drivers": "drivers", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
     "budget_tokens": "tokens_max",
 }  # fmt: skip
 
@@ -134,7 +135,7 @@ def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
     if options["budget_dollars"] is not None:
         given["microusd_max"] = round(options["budget_dollars"] * MICRO)
     if options["local"]:
-        given |= {"mode": "local", "address": ""}
+        given |= {"mode": "local", "address": "", "drivers": options["drivers"] or 1}
     elif options["address"] is not None:
         given |= {"mode": "cluster" if options["address"] else "embedded", "address": options["address"]}
     performed = go_on(

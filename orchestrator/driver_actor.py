@@ -24,8 +24,9 @@ from orchestrator.drivers import DriverLost
 from orchestrator.exporters import exported
 from orchestrator.fleet import RayFleet
 from orchestrator.shard_driver import Assignment, ShardDriver
-from orchestrator.shards import News, check_room, squeezed
+from orchestrator.shards import News, room_lacking, squeezed
 
+log = logging.getLogger("muster.drivers")
 T = TypeVar("T")
 
 CALLS_MAX = 4  # at once: one wait for news, and one to stop
@@ -108,10 +109,12 @@ class RayHand:
 
 
 def with_room(batch: Batch) -> Batch:
-    """The batch as this cluster has room for it. Raises SettingsError where it has none."""
+    """The batch as this cluster has room for it. One that may grow is told of, since until then drivers may wait."""
     there: dict[str, float] = cast(Any, ray.cluster_resources)()
     drivers = batch.settings.drivers
     if batch.settings.mode == "embedded":
-        batch = replace(batch, specialists=squeezed(batch.specialists, drivers=drivers, cpus=there.get("CPU", 1.0)))
-    check_room(batch.specialists, there, drivers=drivers)
+        return replace(batch, specialists=squeezed(batch.specialists, drivers=drivers, cpus=there.get("CPU", 1.0)))
+    lacking = room_lacking(batch.specialists, there, drivers=drivers)
+    if lacking:
+        log.warning("%s: until it has grown they may wait for each other; else set fewer --drivers", lacking)
     return batch

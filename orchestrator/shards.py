@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeVar
 
 from actors.contracts import Reason
 from actors.specialists.base import Specialist
-from budget.errors import SettingsError
 from orchestrator.model_use import ModelUse
 from orchestrator.resume import Known
 from orchestrator.runs import Finish, Run, Runs, State
@@ -122,21 +121,18 @@ def squeezed(specialists: Sequence[Specialist], *, drivers: int, cpus: float) ->
     ]
 
 
-def check_room(specialists: Sequence[Specialist], there: Mapping[str, float], *, drivers: int) -> None:
-    """Raises SettingsError where hosts, one of each specialist for every driver, do not fit what is `there`.
-
-    Drivers that wait for each other's places would wait for ever.
-    """
+def room_lacking(specialists: Sequence[Specialist], there: Mapping[str, float], *, drivers: int) -> str:
+    """What hosts, one of each specialist for every driver, claim over what is `there`, in words; "" when they fit."""
     wanted = {
         "CPU": drivers * sum(specialist.resources.num_cpus for specialist in specialists),
         "memory": drivers * sum(specialist.resources.memory_bytes for specialist in specialists),
     }
-    for name, amount in wanted.items():
-        if amount > there.get(name, 0.0):
-            raise SettingsError(
-                f"drivers is {drivers}, whose hosts claim {amount:,.7g} of {name}, and the cluster has "
-                f"{there.get(name, 0.0):,.7g}: set fewer --drivers, or use a larger cluster"
-            )
+    lacking = [
+        f"{amount:,.7g} of {name} and the cluster has {there.get(name, 0.0):,.7g}"
+        for name, amount in wanted.items()
+        if amount > there.get(name, 0.0)
+    ]
+    return f"hosts of {drivers} drivers claim {'; '.join(lacking)}" if lacking else ""
 
 
 def together(tallies: Iterable[Tally]) -> Tally:

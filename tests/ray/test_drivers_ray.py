@@ -140,17 +140,6 @@ def test_a_coordinator_that_is_killed_is_gone_on_with_in_one_process(
     assert answer(summary_of(tmp_path / "run")) == answer(calm)
 
 
-def test_drivers_that_a_cluster_has_no_room_for_are_refused(manifest: Path, address: str, tmp_path: Path) -> None:
-    """Before anything is spent, in a sentence."""
-    ended = muster(
-        "audit", manifest, "--address", address, "--drivers", 9, "--concurrency", 64, "--run-dir", tmp_path / "run"
-    )
-
-    assert ended.status == 2
-    assert "drivers is 9, whose hosts claim 11.25 of CPU, and the cluster has 5" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 def test_drivers_need_ray(manifest: Path, tmp_path: Path) -> None:
     """One process has one event loop."""
     ended = muster("audit", manifest, "--local", "--drivers", 2, "--run-dir", tmp_path / "run")
