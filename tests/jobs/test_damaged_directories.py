@@ -120,7 +120,7 @@ ALL = WHOLE | PLACED
 
 
 def files_of(run: Path) -> Iterator[str]:
-    """One file of each kind in quick runs would do; here are all, the first and last of many segments."""
+    """All files right below, and of each folder the first, a middle and the last one."""
     for folder in sorted({path.parent for path in run.rglob("*") if path.is_file()}):
         files = sorted(path for path in folder.iterdir() if path.is_file())
         chosen = files if folder == run else sorted({files[0], files[len(files) // 2], files[-1]})
@@ -144,7 +144,7 @@ def check(world: World, name: str, file: str, damage: Damage) -> None:
     shutil.rmtree(world.scratch / "runs", ignore_errors=True)
     shutil.copytree(world.run(name), copied)
     damage(copied / file, world.other(name))
-    left = rows_of(copied) if (copied / "manifest.json").is_file() and readable(copied) else {}
+    left = rows_of(copied) if readable(copied) else {}
 
     listed = forked("list", copied.parent, scratch=world.scratch)
     shown = forked("show", copied, scratch=world.scratch)
@@ -173,6 +173,9 @@ def check(world: World, name: str, file: str, damage: Damage) -> None:
 
 
 def readable(run: Path) -> bool:
+    """Whether the run's manifest is a file that holds an object."""
+    if (run / "manifest.json").is_symlink() or not (run / "manifest.json").is_file():
+        return False
     try:
         return isinstance(json.loads((run / "manifest.json").read_text()), dict)
     except ValueError:
