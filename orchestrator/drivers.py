@@ -19,7 +19,7 @@ from orchestrator.batch import Batch
 from orchestrator.clockwork import STOP_GRACE_S
 from orchestrator.resume import Again, Known, charge_the_dead
 from orchestrator.runs import State
-from orchestrator.shard_driver import Assignment
+from orchestrator.shard_driver import Assignment, last_attempt
 from orchestrator.shards import Deaths, Gathered, News, Shard, Work, replayed, share_of, together, used_together
 from orchestrator.store import RunDirectory
 from orchestrator.tally import Tally
@@ -72,6 +72,7 @@ class Drivers:
     given_up: str = ""  # whose shards nobody has finished
     broken: bool = False
     _ends_s: float = field(init=False)
+    _begun: int = 0  # the last attempt at any task before this batch was gone on with
     _stop_by_s: float = float("inf")
     _numbers: Iterator[int] = field(init=False)
     _hands: dict[int, Hand] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Drivers:
         count = self.batch.settings.drivers
         self._ends_s = self.clock() + (self.batch.settings.batch_deadline_s or float("inf"))
         self._numbers = itertools.count(self.directory.count_segments())
+        self._begun = 0 if self.again is None else await asyncio.to_thread(last_attempt, self.directory)
         follow = [asyncio.ensure_future(self._follow(Shard(n, count, self.runs_total))) for n in range(count)]
         done, rest = await asyncio.wait(follow, return_when=asyncio.FIRST_EXCEPTION)
         failed = next((error for one in done if (error := one.exception())), None)
@@ -168,6 +170,7 @@ class Drivers:
             work=self.work,
             run_dir=self.run_dir,
             again=self.again,
+            begun=self._begun,
             dead=tuple(self._dead[shard.number]),
         )
 

@@ -61,6 +61,7 @@ class Known:
     """The latest outcome of each task. Only seven columns are read here; the rest stays as it lies on the disk."""
 
     again: Again = interrupted
+    again_until: int | None = None  # `again` is asked of attempts up to this one; later ones were made since then
     begun: int = 0  # the last attempt at any task that somebody out of reach may still be at
     _rows: dict[str, _Row] = field(default_factory=dict)
     _replaced: dict[str, int] = field(default_factory=dict)  # the last attempt of each task that is history
@@ -112,7 +113,10 @@ class Known:
     def stands(self, task_id: str) -> bool:
         """Whether a task has an outcome, and does not go again."""
         found = self._rows.get(task_id)
-        return found is not None and not self.again(found.status)
+        if found is None:
+            return False
+        since = self.again_until is not None and found.attempt > self.again_until
+        return not (interrupted if since else self.again)(found.status)
 
     def has_row(self, task_id: str) -> bool:
         return task_id in self._rows

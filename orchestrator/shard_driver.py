@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from budget import Budget
 from orchestrator.batch import Batch
 from orchestrator.driver import Driver
@@ -30,7 +28,8 @@ class Assignment:
     """All that a driver needs to know, as a value that pickles.
 
     `batch` has the limits and the account of this driver, and `number` is that of its account and its segments. `again`
-    is None in a batch without a past. `dead` are the accounts of drivers before it, whose shard it takes over.
+    is None in a batch without a past, and is asked of attempts up to `begun`, the last one that there was before the
+    batch was gone on with. `dead` are the accounts of drivers before it, whose shard it takes over.
     """
 
     batch: Batch
@@ -39,6 +38,7 @@ class Assignment:
     work: Work
     run_dir: Path | str
     again: Again | None = None
+    begun: int = 0
     dead: tuple[str, ...] = ()
 
     @property
@@ -120,7 +120,8 @@ class ShardDriver:
         directory.files.settle("outcomes")
         own = {run.id for run in work.runs(shard)}
         known = Known.of(directory.outcomes(), self.given.again or interrupted, runs=own)
-        known.begun = max((_last_attempt(batch, own) for batch in directory.tasks()), default=0)
+        known.again_until = self.given.begun
+        known.begun = max(self.given.begun, last_attempt(directory, own))
         return known, work.runs(shard)
 
     def _finished(self, run: Run, state: State) -> None:
@@ -128,7 +129,10 @@ class ShardDriver:
         self._records.append((run.id, self.given.work.record(run, state)))
 
 
-def _last_attempt(tasks: pa.RecordBatch, runs: Container[str]) -> int:
-    """The highest number of an attempt at a task of these runs."""
-    attempts = zip(tasks.column("run_id").to_pylist(), tasks.column("attempt").to_pylist(), strict=True)
-    return max((attempt for run_id, attempt in attempts if run_id in runs), default=0)
+def last_attempt(directory: RunDirectory, runs: Container[str] | None = None) -> int:
+    """The highest number of an attempt that was begun at a task of these runs, or of all."""
+    last = 0
+    for tasks in directory.tasks():
+        attempts = zip(tasks.column("run_id").to_pylist(), tasks.column("attempt").to_pylist(), strict=True)
+        last = max([last, *(attempt for run_id, attempt in attempts if runs is None or run_id in runs)])
+    return last

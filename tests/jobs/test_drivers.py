@@ -20,6 +20,7 @@ from orchestrator.resume import failed, interrupted
 from orchestrator.runs import Run
 from orchestrator.shard_driver import Assignment
 from orchestrator.shards import DEATHS_MAX, Shard
+from orchestrator.store import RunDirectory
 from support.crews import TOKENS_MAX, CountingWork, SharedBatch, shared_batch, statuses
 
 RUNS = 12
@@ -211,6 +212,36 @@ def test_failures_go_again_when_they_are_asked_for(tmp_path: Path) -> None:
 
             assert shared.gathered.records == WHOLE
             assert len(shared.asked) == 2
+
+    run(main())
+
+
+def test_what_fails_again_is_not_tried_a_third_time_because_its_driver_is_lost(tmp_path: Path) -> None:
+    """Failures of before go again once; those of now stand, whoever goes on with the shard."""
+    hopeless, stays = "run-003/a", hangs_on("run-003/a")
+    first: set[int] = set()
+
+    def failed_again(given: Assignment) -> bool:
+        rows = RunDirectory.look(tmp_path).effective().to_pylist()
+        done = any(row["task_id"] == hopeless and row["attempt"] == 2 for row in rows)
+        if done and not first and given.shard.has(3):
+            first.add(given.number)
+        return given.number in first
+
+    async def main() -> None:
+        async with shared_batch(tmp_path, drivers=2, reply=stays) as shared:
+            await shared.drivers.run()
+        async with shared_batch(tmp_path, drivers=2, reply=stays, again=failed(), lost=failed_again) as shared:
+            await shared.drivers.run()
+            attempts = [
+                attempt
+                for batch in shared.directory.outcomes()
+                for task_id, attempt in zip(*(batch.column(n).to_pylist() for n in ("task_id", "attempt")), strict=True)
+                if task_id == hopeless
+            ]
+
+            assert len(shared.crew.started) == 3
+            assert attempts == [1, 2]
 
     run(main())
 
