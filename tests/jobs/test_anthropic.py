@@ -28,6 +28,7 @@ from actors.models.base import (
     ToolUse,
     unseen_tokens_of,
 )
+from actors.models.brake import BrakeLimits
 from actors.models.breaker import BreakerLimits
 from actors.models.key import Key, read_key
 from actors.models.retry import RetryPolicy
@@ -334,7 +335,8 @@ def test_cancelling_on_the_wire_counts_the_attempt_and_before_it_counts_nothing(
 
     server = playing({"faults": [{"kind": "hang", "share": 1.0}]})
     with asyncio.Runner() as runner:
-        client = AnthropicConfig(base_url=server.url).client({"ANTHROPIC_API_KEY": CANARY})
+        at_once = BrakeLimits(doubling_s=0.001)  # the first replies are not waited for
+        client = AnthropicConfig(base_url=server.url, brake=at_once).client({"ANTHROPIC_API_KEY": CANARY})
         unseen = runner.run(asyncio.wait_for(both(client), LATE_S))
         meter = server.meter()
         runner.run(client.aclose())
