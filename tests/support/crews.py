@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from actors import ModelReply, ModelRequest, Specialist
-from actors.models.scripted import ScriptedModel, says
+from actors.models.scripted import Script, ScriptedModel, says
 from budget import Budget, Limit
 from budget.desk import Desk
 from orchestrator.batch import Batch
@@ -112,7 +112,7 @@ async def shared_batch(
     *,
     drivers: int,
     runs_total: int = 12,
-    reply: Callable[[ModelRequest], ModelReply] = lambda _: says('{"words": 1}'),
+    reply: Script = lambda _: says('{"words": 1}'),
     lost: Callable[[Assignment], bool] = lambda _: False,
     again: Again | None = None,
     tokens_max: int | None = None,
@@ -122,7 +122,7 @@ async def shared_batch(
     """In a new folder, or in one that an earlier batch has left."""
     asked: list[str] = []
 
-    def model(request: ModelRequest) -> ModelReply:
+    def model(request: ModelRequest) -> ModelReply | Awaitable[ModelReply]:
         asked.append(request.messages[0].blocks[0].text)  # type: ignore[union-attr]
         return reply(request)
 
