@@ -37,9 +37,12 @@ from actors.toolbox import Toolbox
 from actors.tools.base import ToolContext
 from actors.traces import traceparent
 from actors.transcripts import ending, transcript, wanted
-from budget import Amount, Answer, Budget
+from budget import Amount, Answer, Budget, Verdict
 
 log = logging.getLogger("muster.subagent")
+
+# What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
+SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ class Runner:
             _swallow_cancellation()
             return self._failure(task, Reason.CANCELLED, "cancelled while waiting for its turn", Work(host=self.host))
         if not answer.held:
-            return self._failure(task, Reason.BUDGET_SKIP, answer.message, Work(host=self.host, model=self.role.model))
+            return self._not_begun(task, answer)
         session, bill, started_s = Session(task, self.role), Bill(self.prices, self.role.model), self.clock()
         ended, unresolved = await self._within_deadline(session, bill)
         if session.unseen_tokens:
@@ -116,6 +119,13 @@ class Runner:
             unresolved=unresolved,
             work=work,
         )
+
+    def _not_begun(self, task: Task, answer: Answer) -> Outcome:
+        """Skipped for want of money, or cancelled, where whoever wanted it has been settled without it."""
+        if answer.verdict in SETTLED:
+            message = f"cancelled: the account that it draws on was settled ({answer.message})"
+            return self._failure(task, Reason.CANCELLED, message, Work(host=self.host))
+        return self._failure(task, Reason.BUDGET_SKIP, answer.message, Work(host=self.host, model=self.role.model))
 
     async def _reserve(self, task: Task, hold: str) -> Answer:
         worst = Amount(task.tokens_max, self.prices.worst_case(task.tokens_max))

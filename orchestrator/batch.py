@@ -21,6 +21,7 @@ from actors.runner import Rules
 from actors.specialists.base import Specialist
 from actors.threads import Threads
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget, price_of
+from budget.errors import SettingsError
 from orchestrator.blockade import guarded
 from orchestrator.driver import Driver, FinishedRun
 from orchestrator.fleets import Fleet
@@ -164,7 +165,12 @@ async def run_batch(
     `last` makes one more run, for the batch's leads, when all others have finished and some task was answered;
     `concluded` is called with it.
     `earlier`: what an attempt before this one has left in the directory and in its ledger.
+    Raises SettingsError for settings that want several drivers: runs that a program makes do not travel.
     """
+    if batch.settings.drivers > 1:
+        raise SettingsError(
+            f"drivers is {batch.settings.drivers}, and tasks that a program plans have one driver: leave it out"
+        )
     async with place(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
         await open_account(budget, batch, earlier)

@@ -15,13 +15,14 @@ from actors import ModelReply, ModelRequest
 from actors.accounts import hold_id
 from actors.models.scripted import says
 from budget import Amount
-from budget.errors import ManifestError
+from budget.errors import ManifestError, SettingsError
+from orchestrator import Settings, dispatch
 from orchestrator.resume import failed, interrupted
 from orchestrator.runs import Run
 from orchestrator.shard_driver import Assignment
 from orchestrator.shards import DEATHS_MAX, Shard
 from orchestrator.store import RunDirectory
-from support.crews import TOKENS_MAX, CountingWork, SharedBatch, shared_batch, statuses
+from support.crews import COUNTER, TOKENS_MAX, CountingWork, SharedBatch, shared_batch, statuses
 
 RUNS = 12
 WHOLE = {f"run-{n:03d}": {f"run-{n:03d}/a": "Result", f"run-{n:03d}/b": "Result"} for n in range(RUNS)}
@@ -292,3 +293,9 @@ def test_a_driver_that_can_keep_no_more_outcomes_ends_the_batch_in_good_order(tm
             assert set(shared.gathered.records) == set(WHOLE)
 
     run(main())
+
+
+def test_tasks_that_a_program_plans_have_one_driver() -> None:
+    """What it makes them of need not travel, and nothing is spent before that is said."""
+    with pytest.raises(SettingsError, match="drivers is 2, and tasks that a program plans have one driver"):
+        dispatch([COUNTER.task("a", "a")], specialists=[COUNTER], settings=Settings(drivers=2))
