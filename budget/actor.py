@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import ray
-from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from budget.client import Budget
@@ -176,7 +176,7 @@ async def _called(call: Callable[[], Any], timeout_s: float) -> Any:
         if isinstance(error.cause, BudgetError):
             raise error.cause from None
         raise
-    except ActorDiedError as error:
+    except (ActorDiedError, ActorUnschedulableError) as error:  # the latter: its node has left the cluster
         raise BudgetUnreachableError(f"the budget actor is gone for good: {error}") from error
     except (RayActorError, TimeoutError) as error:
         raise TransportLost(f"{type(error).__name__}: {error}") from error

@@ -18,11 +18,14 @@ import ray
 from pydantic import BaseModel
 from ray.cluster_utils import Cluster
 
-from actors import ModelReply, ModelRequest, Specialist
+from actors import ModelReply, ModelRequest, Reason, Specialist
 from actors.models.scripted import says
 from actors.specialists.base import Resources
+from budget.actor import shared_budget
+from budget.errors import BudgetUnreachableError
 from orchestrator import Settings, dispatch
 from orchestrator.plan_report import Report
+from orchestrator.store import RunDirectory
 
 TOKENS_MAX = 50_000
 
@@ -64,12 +67,20 @@ class Slow:
         return says('{"words": 1}')
 
 
-def carried_out(specialist: Specialist, model: Any, meanwhile: Callable[[], None], *, tasks: int = 6) -> Report:
+def carried_out(
+    specialist: Specialist,
+    model: Any,
+    meanwhile: Callable[[], None],
+    *,
+    tasks: int = 6,
+    run_dir: Path | None = None,
+    purse: str = "",
+) -> Report:
     """A plan on the cluster, and what happens beside it: in this thread, where alone nodes can be started."""
-    settings = Settings(mode="cluster", address="auto", model="scripted", sessions_max=tasks)
+    settings = Settings(mode="cluster", address="auto", model="scripted", sessions_max=tasks, shared_budget=purse)
     plan = [specialist.task(f"task-{n}", "x", deadline_s=30.0, tokens_max=TOKENS_MAX) for n in range(tasks)]
     with ThreadPoolExecutor(1) as pool:
-        report = pool.submit(dispatch, plan, specialists=[specialist], model=model, settings=settings)
+        report = pool.submit(dispatch, plan, specialists=[specialist], model=model, settings=settings, run_dir=run_dir)
         meanwhile()
         return report.result()
 
@@ -122,3 +133,27 @@ def test_a_host_that_waits_for_a_node_is_said_and_works_when_it_comes(
     assert len(report.results) == 6
     assert "'counter': it asks for" in caplog.text
     assert "1 tape" in caplog.text
+
+
+def test_a_shared_budget_whose_node_vanishes_ends_the_batch_and_no_task(cluster: Cluster, tmp_path: Path) -> None:
+    """Its journal went with the node: nothing more may be spent. One clear error, and all tasks go again on resume."""
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    cluster.add_node(num_cpus=1)
+    bank = cluster.add_node(num_cpus=0, resources={"bank": 1.0})
+    counter = Specialist(name="counter", purpose="Counts.", prompt="Count.", output=Count)
+
+    @ray.remote(resources={"bank": 1.0}, num_cpus=0)
+    def open_budget() -> None:
+        asyncio.run(shared_budget("night", tmp_path / "ledger"))
+
+    def vanish() -> None:
+        first_of(calls)
+        cluster.remove_node(bank, allow_graceful=False)
+
+    ray.get(open_budget.remote())
+    with pytest.raises(BudgetUnreachableError, match="gone for good"):
+        carried_out(counter, Slow(calls, 3.0), vanish, run_dir=tmp_path / "run", purse="night")
+
+    statuses = RunDirectory.look(tmp_path / "run").effective()["status"].to_pylist()
+    assert set(statuses) <= {"ok", Reason.CANCELLED}
