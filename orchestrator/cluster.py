@@ -37,8 +37,12 @@ def connected(settings: Settings) -> Iterator[None]:
         before = children()
         _start(settings)
         if settings.mode == "embedded":  # what is ours ends with us, whatever we die of; a cluster is not ours
-            stack.callback(Reaper(children() - before).close)
-        stack.callback(ray.shutdown)
+            reaper = Reaper(children() - before)
+            stack.callback(reaper.close)
+            stack.callback(ray.shutdown)
+            stack.callback(reaper.note)
+        else:
+            stack.callback(ray.shutdown)
         yield
 
 

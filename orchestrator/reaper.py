@@ -21,16 +21,27 @@ OWNER = b"RAY_RAYLET_PID="  # in the environment of all that a raylet starts
 
 
 class Reaper:
-    """Ends these processes, and all that they have started, when `close` is called or this process ends."""
+    """Ends these processes, and all that they have started, when `close` is called or this process ends.
+
+    What they have started by now is known by number, since a raylet ends at once with its driver, before its agents.
+    """
 
     def __init__(self, pids: Iterable[int]) -> None:
         known = processes()
-        named = [f"{pid}:{known[pid][1]}" for pid in pids if pid in known]
+        self._roots = {pid: known[pid][1] for pid in pids if pid in known}
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, *named],
+            [sys.executable, "-I", "-S", __file__, _named(self._roots)],
             stdin=subprocess.PIPE,
             start_new_session=True,  # a terminal's Ctrl-C is not for it
         )
+        self.note()
+
+    def note(self) -> None:
+        """What they have started by now is known also when they are gone and nothing says whose it was."""
+        known = processes()
+        assert self._process.stdin is not None
+        self._process.stdin.write(_named({pid: known[pid][1] for pid in family(self._roots) if pid in known}).encode())
+        self._process.stdin.flush()
 
     def close(self) -> None:
         """Returns when nothing of them is left."""
@@ -69,6 +80,10 @@ def family(roots: dict[int, str]) -> set[int]:
     return found
 
 
+def _named(pids: dict[int, str]) -> str:
+    return "".join(f"{pid}:{began} " for pid, began in pids.items())
+
+
 def _owner(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
@@ -81,9 +96,10 @@ def _owner(pid: int) -> int:
 def _main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    roots = {int(pid): began for pid, _, began in (one.partition(":") for one in arguments)}
-    while os.read(0, 1024):
-        pass
+    told = arguments[0].encode()
+    while more := os.read(0, 65_536):
+        told += more
+    roots = {int(pid): began for pid, _, began in (one.partition(":") for one in told.decode().split())}
     for _ in range(ROUNDS_MAX):
         left = family(roots) - {os.getpid()}
         for pid in left:
