@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, cast
 
 from actors.contracts import FOR_TOOLS, JsonValue
@@ -27,7 +27,7 @@ class Source:
 
     def as_json(self) -> dict[str, JsonValue]:
         """Plain JSON. Where the manifest lies is for tools alone: no model needs a path of this machine."""
-        return {FOR_TOOLS + name if name == "base" else name: _plain(value) for name, value in asdict(self).items()}
+        return {FOR_TOOLS + name if name == "base" else name: value for name, value in _record(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,16 @@ class Runbooks(Source):
     folders: tuple[str, ...]
 
 
+def _record(value: Source | Neighbour) -> dict[str, JsonValue]:
+    return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+
+
 def _plain(value: Any) -> JsonValue:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return cast(JsonValue, value)
+    return _record(value) if isinstance(value, Neighbour) else cast(JsonValue, value)
 
 
 def _frozen(value: Any) -> Any:

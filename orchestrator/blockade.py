@@ -1,8 +1,8 @@
 """For a batch in one process: a thread that notices when the event loop is blocked for good, and has the last word.
 
-Where hosts share the driver's process, one that blocks can be neither asked nor killed. The thread sees that the loop
-turns no more, waits for as long as a host on Ray would be waited for at most, and then keeps what can be kept: what
-sessions have finished, and the task that holds the loop as lost. What to do with the process is its caller's affair.
+Where hosts share the driver's process, one that blocks can be neither asked nor killed. The thread sees that a task
+holds the loop, waits for as long as a host on Ray would be waited for at most, and then keeps what can be kept: what
+sessions have finished, and that task as lost. What to do with the process is its caller's affair.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _watch(
             silent_s, turns = 0.0, loop.turns
             continue
         patience_s = STOP_GRACE_S if interrupted() else driver.patience_s
-        if silent_s > patience_s:
+        if silent_s > patience_s and (interrupted() or fleet.at_work()):  # our own long work ends by itself
             blocked(_last_words(driver, fleet, silent_s, cancelled=interrupted()))
             return
 
