@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from actors import prompts
 from actors.bill import Prices
 from actors.contracts import JsonValue
+from actors.holds import Holds
 from actors.hosting import Host
 from actors.models.base import Effort, ModelClient
 from actors.models.cache import CacheCount
@@ -67,12 +68,12 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
     close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
     if close is not None:
         shared.on_close(close)
+    prices = Prices(model=assigned.model, own=assigned.price, others=assigned.others)
     runner = Runner(
         specialist=spec.specialist,
         role=role_of(spec.specialist, assigned.model, assigned.effort, assigned.overseer),
         model=model,
-        budget=budget,
-        prices=Prices(model=assigned.model, own=assigned.price, others=assigned.others),
+        prices=prices,
         toolbox=Toolbox(
             tools={tool.name: tool for tool in spec.specialist.tools},
             shared=shared,
@@ -84,7 +85,8 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
         host=spec.id,
         rules=spec.rules,
     )
-    return Host(runner, spec.sessions_max)
+    holds = Holds(budget, prices, spec.rules.account or spec.rules.batch, spec.id, spec.rules.on_exhausted)
+    return Host(runner, holds, spec.sessions_max)
 
 
 def role_of(specialist: Specialist, model: str, effort: Effort | None = None, overseer: Overseer | None = None) -> Role:

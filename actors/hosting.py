@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
 
 import pyarrow as pa
 
 from actors import inbox
 from actors.contracts import Failure, Outcome, Reason, Task, Work
-from actors.runner import Runner
+from actors.holds import Holds
+from actors.runner import Runner, failure
 from actors.tables import outcome_batch
 from actors.transcripts import transcript_batch
+from budget import Answer, Told, Verdict
 from budget.errors import BudgetUnreachableError, JournalError, UnknownAccountError
 
 log = logging.getLogger("muster.host")
@@ -24,6 +29,9 @@ log = logging.getLogger("muster.host")
 # Collect cycles after so many new objects, not after 700: thousands of live conversations would be walked through
 # over and over. Measured by benchmarks/fanout.py: a quarter of the time of a sub-agent.
 GC_THRESHOLDS = (50_000, 20, 100)
+
+# What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
+SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
 
 
 @contextmanager
@@ -50,11 +58,13 @@ class Drained:
 
 @dataclass(slots=True)
 class Host:
-    """Takes tasks, runs up to `sessions_max` at once, and hands out what has finished."""
+    """Takes tasks, runs up to `sessions_max` at once, each under a hold of its own, and hands out what has finished."""
 
     runner: Runner
+    holds: Holds
     sessions_max: int
     _inbox: inbox.Inbox = field(init=False)
+    _asking: dict[str, Told] = field(default_factory=dict)  # tasks whose hold is not decided yet, and who is told
     _sessions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _received_s: dict[str, float] = field(default_factory=dict)
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,47 +111,84 @@ class Host:
     async def close(self) -> None:
         """End all sessions and wait until each has settled its bill."""
         self.cancel()
-        await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+        while self._inbox.running:
+            self._finished.clear()
+            await self._finished.wait()
         await self.runner.toolbox.shared.close()
 
     def _carry_out(self, instructions: Sequence[inbox.Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case inbox.Start(task):
-                    self._loop = asyncio.get_running_loop()
-                    self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
-                case inbox.Stop(task_id):
-                    self._sessions[task_id].cancel()
+                    told = partial(self._decided, task)
+                    self._asking[task.id] = told
+                    self.holds.ask(task, told)
+                case inbox.Stop(task):
+                    self._stop(task)
                 case inbox.Drop(task):
-                    self._end(_lost(task, Reason.CANCELLED, "cancelled before it started", self.runner.host))
+                    self._end(self._cancelled(task, "cancelled before it started"))
+
+    def _decided(self, task: Task, answer: Answer | Exception) -> None:
+        """A task's hold is there, and it starts; or it is sure that there will be none."""
+        del self._asking[task.id]
+        if isinstance(answer, Exception) or not answer.held:
+            self._end(self._not_begun(task, answer))
+            return
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
+
+    def _not_begun(self, task: Task, answer: Answer | Exception) -> Failure:
+        """Skipped for want of money, or cancelled, where whoever wanted it has been settled without it."""
+        if isinstance(answer, Exception):
+            return self._broken(task, answer)
+        mistake = self.holds.mistake(task, answer)
+        if mistake is not None:
+            return self._broken(task, mistake)
+        if answer.verdict in SETTLED:
+            return self._cancelled(task, f"cancelled: the account that it draws on was settled ({answer.message})")
+        work = Work(host=self.runner.host, model=self.runner.role.model)
+        return failure(task, Reason.BUDGET_SKIP, answer.message, work)
+
+    def _stop(self, task: Task) -> None:
+        if task.id in self._asking:
+            self.holds.give_up(task, self._asking.pop(task.id))
+            self._end(self._cancelled(task, "cancelled while waiting for its turn"))
+        elif session := self._sessions.get(task.id):  # else its bill is being settled already
+            session.cancel()
+            if inspect.getcoroutinestate(cast(Any, session.get_coro())) == inspect.CORO_CREATED:  # it will never begin
+                del self._sessions[task.id]
+                outcome = self._cancelled(task, "cancelled before it started")
+                self.holds.settle(outcome, partial(self._settled, outcome))
 
     async def _run(self, task: Task) -> None:
         try:
             outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
-        except (JournalError, BudgetUnreachableError, UnknownAccountError) as error:
-            # Not the task's fault: it goes again when the run is resumed.
-            outcome = _lost(task, Reason.CANCELLED, f"the budget failed: {error}", self.runner.host)
         except Exception as error:
             # A bug of ours in one session must not take its siblings with it.
             log.exception("session broke run=%s task=%s", task.run_id, task.id)
-            outcome = _lost(
-                task, Reason.TOOL_ERROR, f"internal error: {type(error).__name__}: {error}", self.runner.host
-            )
-        self._sessions.pop(task.id, None)
+            self._sessions.pop(task.id)
+            self._end(self._broken(task, error))
+        else:
+            self._sessions.pop(task.id)
+            self.holds.settle(outcome, partial(self._settled, outcome))
+
+    def _settled(self, outcome: Outcome, answer: Answer | Exception) -> None:
+        """A session's bill is in the books. Where it could not be told, its hold stands, and its answer is kept."""
+        if isinstance(answer, Exception):
+            log.warning("bill not told run=%s task=%s error=%s", outcome.run_id, outcome.task_id, answer)
         self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
+        self._received_s.pop(outcome.task_id, None)
         self._carry_out(self._inbox.step(inbox.Ended(outcome)))
         self._finished.set()
 
+    def _cancelled(self, task: Task, message: str) -> Failure:
+        return failure(task, Reason.CANCELLED, message, Work(host=self.runner.host))
 
-def _lost(task: Task, reason: Reason, message: str, host: str) -> Failure:
-    return Failure(
-        task_id=task.id,
-        run_id=task.run_id,
-        agent=task.agent,
-        attempt=task.attempt,
-        reason=reason,
-        message=message,
-        work=Work(host=host),
-    )
+    def _broken(self, task: Task, error: Exception) -> Failure:
+        if isinstance(error, JournalError | BudgetUnreachableError | UnknownAccountError):
+            # Not the task's fault: it goes again when the run is resumed.
+            return self._cancelled(task, f"the budget failed: {error}")
+        message = f"internal error: {type(error).__name__}: {error}"
+        return failure(task, Reason.TOOL_ERROR, message, Work(host=self.runner.host))

@@ -46,7 +46,7 @@ class Start:
 class Stop:
     """End a running session."""
 
-    task_id: str
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Inbox:
     sessions_max: int
     _waiting: deque[Task] = field(default_factory=deque)
     _running: dict[str, Task] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)  # ids of those that wait or run
     _finished: list[Outcome] = field(default_factory=list)
     _drained: list[Outcome] = field(default_factory=list)  # handed out, not acknowledged
     _drain: int = 0  # number of the last drain that carried rows
-    _running_peak: int = 0
 
     @property
     def has_rows(self) -> bool:
@@ -92,12 +92,15 @@ class Inbox:
         """The one door. A task that waits or runs already is not taken twice."""
         match event:
             case Ended(outcome):
-                self._running.pop(outcome.task_id, None)
+                if self._running.pop(outcome.task_id, None) is not None:
+                    self._known.discard(outcome.task_id)
                 self._finished.append(outcome)
                 return self._start()
             case Submitted(tasks):
-                known = self._running.keys() | {task.id for task in self._waiting} if self._waiting else self._running
-                self._waiting.extend(task for task in tasks if task.id not in known)
+                for task in tasks:
+                    if task.id not in self._known:
+                        self._known.add(task.id)
+                        self._waiting.append(task)
                 return self._start()
             case Acknowledged(drain):
                 if drain == self._drain:
@@ -116,6 +119,7 @@ class Inbox:
     def check(self) -> None:
         """The invariants, for tests."""
         assert len(self._running) <= self.sessions_max
+        assert self._known == self._running.keys() | {task.id for task in self._waiting}
         assert not self._running.keys() & {task.id for task in self._waiting}
         assert not self._waiting or len(self._running) == self.sessions_max
 
@@ -125,15 +129,15 @@ class Inbox:
             task = self._waiting.popleft()
             self._running[task.id] = task
             started.append(Start(task))
-        self._running_peak = max(self._running_peak, len(self._running))
         return started
 
     def _cancel(self, task_ids: frozenset[str] | None) -> list[Instruction]:
         def meant(ids: Iterable[str]) -> list[str]:
             return [task_id for task_id in ids if task_ids is None or task_id in task_ids]
 
-        stopped: list[Instruction] = [Stop(task_id) for task_id in meant(self._running)]
+        stopped: list[Instruction] = [Stop(self._running[task_id]) for task_id in meant(self._running)]
         dropped = {*meant(task.id for task in self._waiting)}
         stopped += [Drop(task) for task in self._waiting if task.id in dropped]
         self._waiting = deque(task for task in self._waiting if task.id not in dropped)
+        self._known -= dropped
         return stopped

@@ -1,4 +1,4 @@
-"""Carries one session out: money before it starts, model and tools while it runs, the bill when it ends."""
+"""Carries one session out: model, tools, its deadline, and the bill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from actors.accounts import hold_id, run_account
 from actors.bill import Bill, Prices, counted
 from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
 from actors.deadlines import Deadlines
@@ -37,12 +36,8 @@ from actors.toolbox import Toolbox
 from actors.tools.base import ToolContext
 from actors.traces import traceparent
 from actors.transcripts import ending, transcript, wanted
-from budget import Amount, Answer, Budget, Verdict
 
 log = logging.getLogger("muster.subagent")
-
-# What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
-SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +60,6 @@ class Runner:
     specialist: Specialist
     role: Role
     model: ModelClient
-    budget: Budget
     prices: Prices
     toolbox: Toolbox
     threads: Executor
@@ -75,21 +69,14 @@ class Runner:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     async def run(self, task: Task, *, received_s: float) -> Outcome:
-        """The task's outcome, whatever happens: failures are values, also when the caller cancels."""
-        hold = hold_id(self.rules.account or self.rules.batch, task.id, task.attempt)
-        try:
-            answer = await self._reserve(task, hold)
-        except asyncio.CancelledError:
-            _swallow_cancellation()
-            return self._failure(task, Reason.CANCELLED, "cancelled while waiting for its turn", Work(host=self.host))
-        if not answer.held:
-            return self._not_begun(task, answer)
+        """The task's outcome, whatever happens: failures are values, also when the caller cancels.
+
+        The task's worst case must be held by then, and what it says that it spent is to be reconciled.
+        """
         session, bill, started_s = Session(task, self.role), Bill(self.prices, self.role.model), self.clock()
         ended, unresolved = await self._within_deadline(session, bill)
         if session.unseen_tokens:
             bill.unseen(session.unseen_tokens)
-        spent = Amount(session.spent_tokens, bill.cost_microusd)
-        await _said(self.budget.reconcile(hold, spent))
         work = Work(
             model=bill.model,
             usage=session.usage,
@@ -109,7 +96,7 @@ class Runner:
         if wanted(self.rules.transcripts, isinstance(ended, Ended)):
             work = work._replace(transcript=transcript(session, ending(ended)))
         if isinstance(ended, Ended):
-            return self._failure(task, ended.reason, ended.message, work, found=session.found)
+            return failure(task, ended.reason, ended.message, work, found=session.found)
         return Result(
             task_id=task.id,
             run_id=task.run_id,
@@ -118,24 +105,6 @@ class Runner:
             answer=ended.answer.json,
             unresolved=unresolved,
             work=work,
-        )
-
-    def _not_begun(self, task: Task, answer: Answer) -> Outcome:
-        """Skipped for want of money, or cancelled, where whoever wanted it has been settled without it."""
-        if answer.verdict in SETTLED:
-            message = f"cancelled: the account that it draws on was settled ({answer.message})"
-            return self._failure(task, Reason.CANCELLED, message, Work(host=self.host))
-        return self._failure(task, Reason.BUDGET_SKIP, answer.message, Work(host=self.host, model=self.role.model))
-
-    async def _reserve(self, task: Task, hold: str) -> Answer:
-        worst = Amount(task.tokens_max, self.prices.worst_case(task.tokens_max))
-        return await self.budget.reserve(
-            hold,
-            run_account(self.rules.account or self.rules.batch, task.run_id),
-            worst,
-            owner=self.host,
-            priority=task.priority,
-            on_exhausted=self.rules.on_exhausted,
         )
 
     async def _within_deadline(self, session: Session, bill: Bill) -> tuple[Done | Ended, tuple[str, ...]]:
@@ -238,17 +207,19 @@ class Runner:
         if self.rules.spans:
             bill.spans.append(Span(name, started_s, self.clock(), error, attributes))
 
-    def _failure(self, task: Task, reason: Reason, message: str, work: Work, *, found: JsonValue = None) -> Failure:
-        return Failure(
-            task_id=task.id,
-            run_id=task.run_id,
-            agent=task.agent,
-            attempt=task.attempt,
-            reason=reason,
-            message=message,
-            found=found,
-            work=work,
-        )
+
+def failure(task: Task, reason: Reason, message: str, work: Work, *, found: JsonValue = None) -> Failure:
+    """What a task came to when it came to nothing."""
+    return Failure(
+        task_id=task.id,
+        run_id=task.run_id,
+        agent=task.agent,
+        attempt=task.attempt,
+        reason=reason,
+        message=message,
+        found=found,
+        work=work,
+    )
 
 
 def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:
@@ -279,12 +250,4 @@ def _swallow_cancellation() -> None:
         current.uncancel()
 
 
-async def _said(answer: asyncio.Future[Answer]) -> None:
-    """Waits for the ledger's answer; a cancellation meanwhile changes nothing, since the command is on its way."""
-    try:
-        await answer
-    except asyncio.CancelledError:
-        _swallow_cancellation()
-
-
-__all__ = ["Rules", "Runner"]
+__all__ = ["Rules", "Runner", "failure"]

@@ -1,9 +1,10 @@
 """The money: what may be spent, what is set aside, what was spent. Nothing here knows what it is spent on."""
 
-from budget.client import Budget, local_budget
-from budget.commands import ALERT_PERCENTS, Alert, Answer, Refusal, Verdict
+from budget.client import Budget, local_budget, mistake_of
+from budget.commands import ALERT_PERCENTS, Alert, Answer, Reconcile, Refusal, Reserve, Verdict
 from budget.money import Amount, Limit, Period, dollars
 from budget.prices import Price, PriceList, load_prices, price_of
+from budget.sender import Told
 from budget.standing import AccountStanding, Standing
 
 __all__ = [
@@ -17,11 +18,15 @@ __all__ = [
     "Period",
     "Price",
     "PriceList",
+    "Reconcile",
     "Refusal",
+    "Reserve",
     "Standing",
+    "Told",
     "Verdict",
     "dollars",
     "load_prices",
     "local_budget",
+    "mistake_of",
     "price_of",
 ]

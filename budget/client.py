@@ -29,11 +29,12 @@ from budget.commands import (
 from budget.desk import Desk
 from budget.errors import (
     AccountConflictError,
+    BudgetError,
     UnknownAccountError,
     UnknownCostError,
 )
 from budget.money import Amount, Limit
-from budget.sender import GIVE_UP_S, Said, Sender, Transport, TransportLost
+from budget.sender import GIVE_UP_S, Said, Sender, Told, Transport, TransportLost, promise
 from budget.standing import Standing
 from budget.wire import News, Reply
 
@@ -55,7 +56,7 @@ class Budget:
         self._transport = transport
         self._sender = Sender(transport, self.client_id, give_up_s, answered=self._answered, failed=self._failed)
         self._listener: asyncio.Task[None] | None = None
-        self._turns: dict[str, list[asyncio.Future[Answer]]] = {}  # reservations that somebody here awaits
+        self._turns: dict[str, list[Told]] = {}  # reservations that somebody here awaits
         self._waiting: dict[str, Command] = {}  # those of them that the ledger has put in line
         self._boot = ""
         self._alerted: Callable[[Alert], None] | None = None
@@ -135,23 +136,33 @@ class Budget:
         Cancelling gives the hold up, also when it was granted in the same moment.
         Raises: UnknownAccountError, UnknownCostError (no dollar figure under a dollar ceiling).
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._turns.setdefault(hold_id, []).append(future)
+        future, told = promise()
         waits = on_exhausted == "wait"
         said = Reserve(hold_id, account_id, amount.tokens, amount.microusd, owner, priority, waits)
-        self._sender.post(said)
+        self.ask(said, told)
         try:
             answer = await future
         except asyncio.CancelledError:
-            self._give_up(hold_id, future)
+            self.give_up(hold_id, told)
             raise
-        _refuse_unknown(answer, account_id)
-        if answer.verdict is Verdict.UNPRICED:
-            above = ", ".join(repr(refusal.account_id) for refusal in answer.refusals)
-            raise UnknownCostError(
-                f"hold {hold_id!r} has no known cost, and there is a dollar limit on {above}: give a price"
-            )
+        mistaken = mistake_of(said, answer)
+        if mistaken is not None:
+            raise mistaken
         return answer
+
+    def ask(self, said: Reserve, told: Told) -> None:
+        """`reserve` for those who have thousands of holds: `told` is called with the answer, or why there is none."""
+        self._turns.setdefault(said.hold_id, []).append(told)
+        self._sender.post(said)
+
+    def give_up(self, hold_id: str, told: Told) -> None:
+        """What was asked for is no longer wanted: `told` is not called, and a hold that nobody else wants is ended."""
+        others = [other for other in self._turns.pop(hold_id, ()) if other != told]
+        if others:
+            self._turns[hold_id] = others
+            return
+        self._waiting.pop(hold_id, None)
+        self._sender.post(Withdraw(hold_id))
 
     def extend(self, hold_id: str, total: Amount) -> asyncio.Future[Answer]:
         """Raise a hold to a new total. `held` is false when it does not fit; the hold stays as it was."""
@@ -160,6 +171,10 @@ class Budget:
     def reconcile(self, hold_id: str, spent: Amount) -> asyncio.Future[Answer]:
         """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
         return self._sender.say(Reconcile(hold_id, spent.tokens, spent.microusd))
+
+    def tell(self, said: Reconcile, told: Told) -> None:
+        """`reconcile` for those who have thousands of holds: `told` is called with the answer, or why there is none."""
+        self._sender.post(said, told)
 
     def expire(
         self, hold_ids: Iterable[str] = (), *, owner: str | None = None, account_id: str | None = None
@@ -196,10 +211,9 @@ class Budget:
     def _answered(self, batch: Sequence[Said], reply: Reply) -> None:
         if self._alerts_seen is None:
             self._alerts_seen = reply.alert_count
-        for (command, future), answer in zip(batch, reply.answers, strict=True):
-            if future is not None:
-                if not future.done():
-                    future.set_result(answer)
+        for (command, told), answer in zip(batch, reply.answers, strict=True):
+            if told is not None:
+                told(answer)
             elif type(command) is Reserve:
                 if answer.verdict is not Verdict.WAITING:
                     self._decide(command.hold_id, answer)
@@ -209,28 +223,16 @@ class Budget:
         self._listen()
 
     def _failed(self, batch: Sequence[Said], error: Exception) -> None:
-        for command, future in batch:
-            futures = [] if future is None else [future]
-            if isinstance(command, Reserve):
-                self._waiting.pop(command.hold_id, None)
-                futures += self._turns.pop(command.hold_id, [])
-            for one in futures:
-                if not one.done():
-                    one.set_exception(error)
+        for command, told in batch:
+            if told is not None:
+                told(error)
+            elif isinstance(command, Reserve):
+                self._decide(command.hold_id, error)
 
-    def _decide(self, hold_id: str, answer: Answer) -> None:
+    def _decide(self, hold_id: str, decision: Answer | Exception) -> None:
         self._waiting.pop(hold_id, None)
-        for future in self._turns.pop(hold_id, ()):
-            if not future.done():
-                future.set_result(answer)
-
-    def _give_up(self, hold_id: str, future: asyncio.Future[Answer]) -> None:
-        others = [other for other in self._turns.pop(hold_id, ()) if other is not future]
-        if others:
-            self._turns[hold_id] = others
-            return
-        self._waiting.pop(hold_id, None)
-        self._sender.post(Withdraw(hold_id))
+        for told in self._turns.pop(hold_id, ()):
+            told(decision)
 
     # Listening
 
@@ -298,6 +300,23 @@ async def local_budget(folder: Path | None, *, durable: bool = True) -> AsyncIte
         await desk.close()
 
 
+def mistake_of(said: Reserve, answer: Answer) -> BudgetError | None:
+    """What is wrong with having asked so, where it is not the money that was lacking."""
+    if answer.verdict is Verdict.UNPRICED:
+        above = ", ".join(repr(refusal.account_id) for refusal in answer.refusals)
+        return UnknownCostError(
+            f"hold {said.hold_id!r} has no known cost, and there is a dollar limit on {above}: give a price"
+        )
+    return _unknown(answer, said.account_id)
+
+
 def _refuse_unknown(answer: Answer, account_id: str) -> None:
+    unknown = _unknown(answer, account_id)
+    if unknown is not None:
+        raise unknown
+
+
+def _unknown(answer: Answer, account_id: str) -> BudgetError | None:
     if answer.verdict is Verdict.UNKNOWN_ACCOUNT:
-        raise UnknownAccountError(f"account {account_id!r} was never opened: open it first")
+        return UnknownAccountError(f"account {account_id!r} was never opened: open it first")
+    return None

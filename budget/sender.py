@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from budget.commands import Answer, Command
 from budget.errors import BudgetUnreachableError
@@ -33,11 +33,29 @@ class Transport(Protocol):
     async def standing(self, account_ids: Sequence[str] | None) -> Standing: ...
 
 
+Told: TypeAlias = Callable[[Answer | Exception], None]
+
+
 class Said(NamedTuple):
-    """A command, and who awaits its answer; nobody, where the answer is looked for in the batch's reply."""
+    """A command, and who is told its answer, or why there is none. Nobody: the batch's reply is looked through."""
 
     command: Command
-    answer: asyncio.Future[Answer] | None
+    told: Told | None
+
+
+def promise() -> tuple[asyncio.Future[Answer], Told]:
+    """A future, and what makes it known."""
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def told(answer: Answer | Exception) -> None:
+        if future.done():
+            return
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    return future, told
 
 
 class Sender:
@@ -58,12 +76,12 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
 
     def say(self, command: Command) -> asyncio.Future[Answer]:
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.post(command, answer)
+        answer, told = promise()
+        self.post(command, told)
         return answer
 
-    def post(self, command: Command, answer: asyncio.Future[Answer] | None = None) -> None:
-        self._said.append(Said(command, answer))
+    def post(self, command: Command, told: Told | None = None) -> None:
+        self._said.append(Said(command, told))
         if self._task is None:
             self._task = asyncio.create_task(self._send())
 

@@ -70,7 +70,7 @@ def test_cancelling_stops_what_runs_and_drops_what_waits(inbox: Inbox) -> None:
 
     said = inbox.step(Cancelled())
 
-    assert said == [Stop(first.id), Stop(second.id), Drop(third)]
+    assert said == [Stop(first), Stop(second), Drop(third)]
 
 
 @given(st.lists(st.sampled_from(["submit", "end", "drain", "acknowledge", "cancel"]), max_size=60), st.integers(1, 4))

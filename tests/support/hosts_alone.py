@@ -10,9 +10,11 @@ from typing import Any
 from actors.accounts import run_account
 from actors.assembly import Assigned, HostSpec, assemble
 from actors.contracts import Outcome, Task
+from actors.hosting import Host
 from actors.models.base import ModelClient
 from actors.runner import Rules
 from actors.specialists.base import Specialist
+from actors.tables import outcomes_of
 from budget import AccountStanding, Limit
 from budget.client import local_budget
 
@@ -46,8 +48,19 @@ async def _ran(
             sessions_max=1,
         )
         host = assemble(spec, budget)
-        outcomes = [await host.runner.run(task, received_s=0.0) for task in tasks]
+        outcomes = [await _outcome(host, task) for task in tasks]
         await host.close()
         standing = (await budget.standing("batch")).of("batch")
     assert standing is not None
     return Ran(outcomes, standing)
+
+
+async def _outcome(host: Host, task: Task) -> Outcome:
+    host.submit([task])
+    acknowledged = 0
+    while True:
+        drained = await host.drain(acknowledged=acknowledged, rows_max=1, wait_s=1.0)
+        acknowledged = drained.number
+        for outcome in outcomes_of(drained.rows):
+            if outcome.task_id == task.id:
+                return outcome

@@ -1,0 +1,51 @@
+"""A host's side of the budget: each task's worst case is set aside before it starts, its bill told when it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.accounts import hold_id, run_account
+from actors.bill import Prices
+from actors.contracts import Outcome, Task
+from budget import Answer, Budget, Reconcile, Reserve, Told, mistake_of
+from budget.errors import BudgetError
+
+
+@dataclass(slots=True)
+class Holds:
+    """The holds of one host, for tasks of runs whose accounts are below `account`."""
+
+    budget: Budget
+    prices: Prices
+    account: str
+    owner: str
+    on_exhausted: str = "wait"  # or "skip"
+
+    def ask(self, task: Task, told: Told) -> None:
+        """Set the task's worst case aside. `told` is called once that is decided."""
+        self.budget.ask(self._reserve(task), told)
+
+    def give_up(self, task: Task, told: Told) -> None:
+        """The task will not start: `told` is not called any more."""
+        self.budget.give_up(hold_id(self.account, task.id, task.attempt), told)
+
+    def settle(self, outcome: Outcome, told: Told) -> None:
+        """Say what came of a hold: what its session spent."""
+        work = outcome.work
+        hold = hold_id(self.account, outcome.task_id, outcome.attempt)
+        self.budget.tell(Reconcile(hold, work.spent_tokens, work.cost_microusd), told)
+
+    def mistake(self, task: Task, answer: Answer) -> BudgetError | None:
+        """What was wrong with asking, where it was not the money that was lacking."""
+        return mistake_of(self._reserve(task), answer)
+
+    def _reserve(self, task: Task) -> Reserve:
+        return Reserve(
+            hold_id(self.account, task.id, task.attempt),
+            run_account(self.account, task.run_id),
+            task.tokens_max,
+            self.prices.worst_case(task.tokens_max),
+            self.owner,
+            task.priority,
+            self.on_exhausted == "wait",
+        )
