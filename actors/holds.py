@@ -1,4 +1,4 @@
-"""A host's side of the budget: each task's worst case is set aside before it starts, its bill told when it has ended."""
+"""A host's side of the budget: a task's worst case is set aside before it starts, its bill told when it has ended."""
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ OUTCOME_SCHEMA = pa.schema(
         _column("output_tokens", pa.int64(), "tokens"),
         _column("cache_read_tokens", pa.int64(), "tokens"),
         _column("cache_write_tokens", pa.int64(), "tokens"),
-        _column("spent_tokens", pa.int64(), "tokens: usage, what may have been billed unseen, looks of a watchdog model"),
+        _column(
+            "spent_tokens", pa.int64(), "tokens: usage, what may have been billed unseen, a watchdog model's looks"
+        ),
         _column("cost_microusd", pa.int64(), "1e-6 US dollars; null where a price is unknown"),
         _column("model_calls", pa.int32(), "count"),
         _column("tool_calls", pa.int32(), "count"),

@@ -100,7 +100,7 @@ class VirtualDisk:
         self._holder = False
 
     def machine_dies(self) -> None:
-        """What was not synced is there, torn, or gone, as it happens."""
+        """What was not synced is there, torn, or gone, as it happens; of what was, only the name may be lost."""
         self._holder = False
         for name, file in list(self._files.items()):
             if file.safe:
@@ -110,7 +110,8 @@ class VirtualDisk:
                 del self._files[name]
             elif fate != "there":
                 cut = 0 if fate == "empty" else self.dice.randrange(len(file.data) + 1)
-                self._files[name] = _File(file.data[:cut], True)
+                if not file.synced:  # bytes that were synced before their name are there whenever the name is
+                    self._files[name] = _File(file.data[:cut], True)
             if name in self._files:
                 self._files[name].safe = True
 
