@@ -56,28 +56,20 @@ class Task:
     priority: int = 0  # the run's place in its batch: money goes to the runs that began first
 
     def __post_init__(self) -> None:
-        named = {
-            "id": self.id,
-            "run_id": self.run_id,
-            "agent": self.agent,
-            "objective": self.objective,
-            "output_schema": self.output_schema,
-            "idempotency_key": self.idempotency_key,
-        }
-        for name, value in named.items():
-            if not value:
-                raise TaskError(f"task {self.id!r}: {name} is empty; every task states it")
-        for name, limit in (
-            ("tokens_max", self.tokens_max),
-            ("turns_max", self.turns_max),
-            ("deadline_s", self.deadline_s),
-        ):
-            if not limit > 0:
-                raise TaskError(f"task {self.id!r}: {name} is {limit}, and must be above 0")
+        texts = self.id and self.run_id and self.agent and self.objective and self.output_schema
+        if not (texts and self.idempotency_key and self.tokens_max > 0 and self.turns_max > 0 and self.deadline_s > 0):
+            raise TaskError(self._mistake())
+
+    def _mistake(self) -> str:
+        for name in ("id", "run_id", "agent", "objective", "output_schema", "idempotency_key"):
+            if not getattr(self, name):
+                return f"task {self.id!r}: {name} is empty; every task states it"
+        limits = {name: getattr(self, name) for name in ("tokens_max", "turns_max", "deadline_s")}
+        wrong = next(name for name, limit in limits.items() if not limit > 0)
+        return f"task {self.id!r}: {wrong} is {limits[wrong]}, and must be above 0"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What a provider counted. `input_tokens` includes cache reads and writes.
 
     `cache_write_tokens` includes those kept for an hour: a price of their own, and no column of the outcome table.
@@ -93,7 +85,7 @@ class Usage:
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: Usage) -> Usage:  # type: ignore[override]
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,

@@ -124,7 +124,7 @@ class Session:
 
     def _on_reply(self, reply: ModelReply) -> Instruction:
         self._settle(reply.usage, unseen_tokens=reply.unseen_tokens)
-        self._prefix_tokens = (reply.usage + reply.saved).total_tokens
+        self._prefix_tokens = reply.usage.total_tokens + reply.saved.total_tokens
         self._added_bytes = 0
         self._messages.append(Message("assistant", reply.blocks))
         calls = tuple([block for block in reply.blocks if isinstance(block, ToolUse)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -23,7 +22,7 @@ class ScriptedModel:
     async def reply(self, request: ModelRequest) -> ModelReply:
         """What the script says."""
         said = self.script(request)
-        return await said if inspect.isawaitable(said) else said
+        return said if isinstance(said, ModelReply) else await said
 
 
 def says(text: str, *, usage: Usage | None = None) -> ModelReply:

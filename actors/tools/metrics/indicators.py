@@ -20,7 +20,7 @@ from actors.tools.metrics.grids import (
     step_of,
 )
 from actors.tools.metrics.limits import with_shares
-from actors.tools.metrics.series import Family, Floats, Series, SeriesSet
+from actors.tools.metrics.series import Family, Floats, Series, SeriesSet, cleaned
 from actors.tools.metrics.signals import Meaning, Scope, Signal, base_name, meaning, other_party
 
 TAIL = (0.99,)
@@ -146,7 +146,7 @@ def _counted(family: str, members: list[Series], meant: Meaning) -> Iterable[Ind
             times, all_of_them, bad_ones = rates(members, bad)
             share = np.divide(bad_ones, all_of_them, out=np.zeros_like(bad_ones), where=all_of_them > 0)
             failing = Subject(Signal.ERRORS, meant.scope, family, "share of errors", "share")
-            yield Indicator(failing, times, share, _longest(bad))
+            yield Indicator(failing, *cleaned(times, share), _longest(bad))
             yield Indicator(_subject(family, "rate", meant), times, all_of_them, _longest(members))
             return
     times, rate, _ = rates(members, [])
@@ -188,8 +188,9 @@ def _means(family: str, sums: list[Series], counts: list[Series], meant: Meaning
     total, count = (increases(members, start_s, end_s, step_s) for members in (sums, counts))
     filled = count > 0
     times = start_s + step_s * (np.arange(count.size)[filled] + 1)
-    values = total[filled] / count[filled] * meant.factor
-    yield Indicator(_subject(family, "mean", meant), times, values, _longest(counts))
+    with np.errstate(over="ignore"):  # a count next to nothing makes no number
+        values = total[filled] / count[filled] * meant.factor
+    yield Indicator(_subject(family, "mean", meant), *cleaned(times, values), _longest(counts))
 
 
 def _subject(family: str, detail: str, meant: Meaning) -> Subject:
