@@ -177,7 +177,8 @@ class Runner:
     async def _call_tools(self, task: Task, calls: tuple[ToolUse, ...], bill: Bill) -> list[ToolReturn]:
         if len(calls) == 1:
             return [await self._call_tool(task, calls[0], bill)]
-        return await asyncio.gather(*(self._call_tool(task, call, bill) for call in calls))
+        named = [asyncio.create_task(self._call_tool(task, call, bill), name=task.id) for call in calls]
+        return await asyncio.gather(*named)
 
     async def _call_tool(self, task: Task, call: ToolUse, bill: Bill) -> ToolReturn:
         started_s = self.clock()
