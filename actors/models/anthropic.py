@@ -76,22 +76,16 @@ class AnthropicConfig:
 
 @dataclass(slots=True)
 class _Model:
-    """What all calls of one model in one process share."""
+    """What all calls of one model in one host share."""
 
     gate: Gate
     breaker: Breaker
 
 
-# Hosts of one process draw on one limit of the provider's: the clients of one event loop share brake and breaker for
-# each server, key file and model.
-_SHARED: dict[asyncio.AbstractEventLoop, dict[tuple[object, ...], _Model]] = {}
-
-
 class AnthropicModel:
     """A `ModelClient` over the Messages API. One serves all sessions of a host; it belongs to one event loop.
 
-    Clock and randomness are those of the process unless given, and the brake is that of the configuration: then it is
-    shared with all clients of the loop that are configured alike.
+    Clock and randomness are those of the process unless given, and the brake is that of the configuration.
     """
 
     def __init__(
@@ -109,9 +103,7 @@ class AnthropicModel:
         self._clock = clock
         self._random01 = random01
         self._retries = RetryBudget(config.retry)
-        self._own: dict[tuple[object, ...], _Model] | None = None
-        if brake is not None or clock is not time.monotonic or random01 is not random.random:
-            self._own = {}
+        self._models: dict[str, _Model] = {}
         self._server = _server_of(config.base_url)
         self._messages = Messages(config.base_url, key, timeout_s=config.timeout_s, clock=clock)
 
@@ -149,12 +141,10 @@ class AnthropicModel:
         return Call(request, model, body, wire.worst_tokens(request, len(body)), stream)
 
     def _shared(self, model: str) -> _Model:
-        models = _of_this_loop() if self._own is None else self._own
-        limited = (self.config.base_url, self.config.key_file, self.config.brake, self.config.breaker, model)
-        known = models.get(limited)
+        known = self._models.get(model)
         if known is None:
             gate = Gate(self._new_brake(), clock=self._clock, random01=self._random01)
-            known = models[limited] = _Model(gate, Breaker(self.config.breaker))
+            known = self._models[model] = _Model(gate, Breaker(self.config.breaker))
         return known
 
     def _admitted(self, call: Call) -> tuple[_Model, Pass]:
@@ -266,12 +256,3 @@ def _server_of(base_url: str) -> Server:
 def _bare(url: str) -> str:
     """A URL without what may be a secret in it."""
     return url.split("?")[0].rsplit("@", 1)[-1]
-
-
-def _of_this_loop() -> dict[tuple[object, ...], _Model]:
-    known = _SHARED.get(asyncio.get_running_loop())
-    if known is None:
-        for loop in [loop for loop in _SHARED if loop.is_closed()]:
-            del _SHARED[loop]
-        known = _SHARED[asyncio.get_running_loop()] = {}
-    return known

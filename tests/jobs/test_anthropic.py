@@ -359,28 +359,6 @@ def test_an_outage_opens_the_circuit_and_calls_fail_fast(playing):
     assert "status 500" in str(errors[-1])
 
 
-def test_clients_of_one_process_share_what_they_learn_of_a_server(playing):
-    """What one host's client finds out, brake and breaker, the others need not find out again."""
-    once = RetryPolicy(attempts_max=1)
-    server = playing({"faults": [{"kind": "server_error", "share": 1.0}]})
-    config = AnthropicConfig(base_url=server.url, retry=once)
-
-    async def calls(times: int) -> ModelError:
-        client = config.client({"ANTHROPIC_API_KEY": CANARY})
-        errors = [(await asyncio.gather(client.reply(request()), return_exceptions=True))[0] for _ in range(times)]
-        await client.aclose()
-        return errors[-1]
-
-    async def one_after_the_other() -> tuple[ModelError, ModelError]:
-        return await calls(16), await calls(1)
-
-    first, second = asyncio.run(one_after_the_other())
-    meter = server.meter()
-
-    assert (first.circuit_open, second.circuit_open) == (False, True)
-    assert meter["requests"] == 16
-
-
 def test_a_fallback_model_takes_over_while_the_circuit_is_open(playing):
     """The reply says which model it was, for the bill and the report."""
     plan = {"faults": [{"kind": "overloaded", "share": 1.0, "model": "claude-sonnet-5-5"}]}
