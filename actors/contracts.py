@@ -178,3 +178,17 @@ class Failure:
 
 
 Outcome: TypeAlias = Result | Failure
+
+
+def failure(task: Task, reason: Reason, message: str, work: Work = NO_WORK, *, found: JsonValue = None) -> Failure:
+    """What a task came to when it came to nothing."""
+    return Failure(
+        task_id=task.id,
+        run_id=task.run_id,
+        agent=task.agent,
+        attempt=task.attempt,
+        reason=reason,
+        message=message,
+        found=found,
+        work=work,
+    )

@@ -16,9 +16,9 @@ from typing import Any, cast
 import pyarrow as pa
 
 from actors import inbox
-from actors.contracts import Failure, Outcome, Reason, Task, Work
+from actors.contracts import Failure, Outcome, Reason, Task, Work, failure
 from actors.holds import Holds
-from actors.runner import Runner, failure
+from actors.runner import Runner
 from actors.tables import outcome_batch
 from actors.transcripts import transcript_batch
 from budget import Answer, Told, Verdict

@@ -11,9 +11,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from actors.bill import Bill, Prices, counted
-from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Work
+from actors.contracts import JsonValue, Outcome, Reason, Result, Span, Task, Work, failure
 from actors.deadlines import Deadlines
-from actors.models.base import ModelClient, ModelError, ToolUse, unseen_tokens_of
+from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_tokens_of
 from actors.session import Session
 from actors.specialists.base import Specialist
 from actors.steps import (
@@ -137,10 +137,7 @@ class Runner:
                 return instruction
 
     async def _call_model(self, task: Task, instruction: CallModel, bill: Bill) -> Event:
-        request, started_s = instruction.request, self.clock()
-        if self.rules.traced:
-            own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
-            request = request._replace(traceparent=own)
+        request, started_s = self._traced(instruction.request, task, bill), self.clock()
         try:
             reply = await self.model.reply(request)
         except ModelError as error:
@@ -154,10 +151,7 @@ class Runner:
 
     async def _call_overseer(self, task: Task, instruction: CallOverseer, bill: Bill) -> Event:
         """One look of the small model. Whatever goes wrong with it is noted in its span, and the session goes on."""
-        request, started_s = instruction.request, self.clock()
-        if self.rules.traced:
-            own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
-            request = request._replace(traceparent=own)
+        request, started_s = self._traced(instruction.request, task, bill), self.clock()
         reply, unseen_tokens, problem = None, 0, ""
         try:
             async with asyncio.timeout(instruction.wait_s):
@@ -204,23 +198,16 @@ class Runner:
             log.warning("citations not checked run=%s task=%s error=%s", task.run_id, task.id, error)
             return tuple(cited)
 
+    def _traced(self, request: ModelRequest, task: Task, bill: Bill) -> ModelRequest:
+        """The request, with the span that it will have where anybody sees spans."""
+        if not self.rules.traced:
+            return request
+        own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
+        return request._replace(traceparent=own)
+
     def _span(self, bill: Bill, name: str, started_s: float, *, error: str = "", attributes: str = "") -> None:
         if self.rules.spans:
             bill.spans.append(Span(name, started_s, self.clock(), error, attributes))
-
-
-def failure(task: Task, reason: Reason, message: str, work: Work, *, found: JsonValue = None) -> Failure:
-    """What a task came to when it came to nothing."""
-    return Failure(
-        task_id=task.id,
-        run_id=task.run_id,
-        agent=task.agent,
-        attempt=task.attempt,
-        reason=reason,
-        message=message,
-        found=found,
-        work=work,
-    )
 
 
 def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:
@@ -251,4 +238,4 @@ def _swallow_cancellation() -> None:
         current.uncancel()
 
 
-__all__ = ["Rules", "Runner", "failure"]
+__all__ = ["Rules", "Runner"]

@@ -38,10 +38,6 @@ class Role:
     limits: WatchLimits = USUAL
     overseer: Overseer | None = None
 
-    @property
-    def tool_names(self) -> frozenset[str]:
-        return frozenset(tool.name for tool in self.tools)
-
 
 # --- events -----------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from actors.contracts import Failure, Reason, Task
+from actors.contracts import Reason, Task, failure
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -292,13 +292,10 @@ class Dispatch:
         return replace(suspect, used_s=suspect.used_s + self._now_s - began_s)
 
     def _record_lost(self, suspect: Suspect) -> list[Instruction]:
-        message = (
-            f"lost with its host {suspect.hosts} times (at most {self.tries_max} tries), the last time alone there"
-        )
-        if suspect.losses < self.tries_max:
-            message = f"lost with {suspect.hosts} hosts (at most {self.tries_max} tries), the last time alone there"
-        if suspect.losses < self.tries_max:
-            message = f"its host hung with it, and its deadline of {suspect.deadline_s:g} s has passed"
+        message = f"its host hung with it, and its deadline of {suspect.deadline_s:g} s has passed"
+        if suspect.losses >= self.tries_max:
+            tries = f"{suspect.hosts} times (at most {self.tries_max} tries)"
+            message = f"lost with its host {tries}, the last time alone there"
         return _record([suspect.last_attempt], Reason.HOST_LOST, lambda _: message)
 
     def _is_ended(self, task: Task) -> bool:
@@ -351,11 +348,4 @@ def _shares(hosts: Sequence[_Host], tasks: int) -> Iterable[tuple[_Host, int]]:
 
 
 def _record(tasks: Sequence[Task], reason: Reason, message: Callable[[Task], str]) -> list[Instruction]:
-    return [Record([driver_failure(task, reason, message(task)) for task in tasks])] if tasks else []
-
-
-def driver_failure(task: Task, reason: Reason, message: str) -> Failure:
-    """An outcome that no session gave."""
-    return Failure(
-        task_id=task.id, run_id=task.run_id, agent=task.agent, attempt=task.attempt, reason=reason, message=message
-    )
+    return [Record([failure(task, reason, message(task)) for task in tasks])] if tasks else []

@@ -18,14 +18,15 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from actors.assembly import HostSpec
-from actors.contracts import Reason, Task
+from actors.columns import column
+from actors.contracts import Reason, Task, failure
 from actors.tables import OutcomeRows
 from budget import Budget
 from budget.errors import RunDirectoryError
 from orchestrator import clockwork, moves
 from orchestrator.books import Books
 from orchestrator.clockwork import STOP_GRACE_S, Clockwork
-from orchestrator.dispatch import Dispatch, driver_failure
+from orchestrator.dispatch import Dispatch
 from orchestrator.fleets import Answered, Fleet, Lost, Ready
 from orchestrator.keeping import Keeper
 from orchestrator.losses import Losses
@@ -124,7 +125,7 @@ class Driver:
         kept = [self._drained(host, rows, self.clock())[0] for host, rows in drained]
         task = self._dispatch.task(lost) if lost else None
         if task is not None:
-            self._keeper.add_failures([driver_failure(task, Reason.HOST_LOST, why)])
+            self._keeper.add_failures([failure(task, Reason.HOST_LOST, why)])
         self._keeper.keep_now(kept)
 
     @property
@@ -188,7 +189,7 @@ class Driver:
             tasks = [self.known.next_attempt(task) for task in tasks]
             self.tally.tasks_planned += len(tasks)
             self._keeper.add_tasks(tasks)
-            self._keeper.add_failures([driver_failure(task, Reason.CANCELLED, f"not begun: {why}") for task in tasks])
+            self._keeper.add_failures([failure(task, Reason.CANCELLED, f"not begun: {why}") for task in tasks])
 
     def _carry_out(self, instructions: Sequence[moves.Instruction]) -> None:
         for instruction in instructions:
@@ -242,7 +243,7 @@ class Driver:
         ids = list(zip(rows.column("task_id").to_pylist(), rows.column("attempt").to_pylist(), strict=True))
         keep, *rest = self._dispatch.step(moves.Drained(host, ids, heard_s))
         assert isinstance(keep, moves.Keep)
-        return rows if all(keep.rows) else rows.filter(pa.array(keep.rows, pa.bool_())), rest
+        return rows if all(keep.rows) else rows.filter(column(keep.rows, pa.bool_())), rest
 
     async def _settle(self, drained: list[pa.RecordBatch]) -> None:
         batches = await self._keeper.keep(drained)
