@@ -182,7 +182,7 @@ class Journal:
         self._bytes = good_bytes
         os.ftruncate(self._file, good_bytes)
         os.fsync(self._file)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _remove_others(self) -> None:
         for kind in ("snapshot", "journal"):
@@ -239,7 +239,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from budget.journal import sync_folder
+
 LOCK = ".lock"
 LOCK_WAIT_S = 1.0  # for a glance at the lock by somebody who only looks
 
@@ -86,11 +88,11 @@ class LocalFiles:
             temporary.unlink(missing_ok=True)
             raise
         if durable:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def settle(self, folder: str) -> None:
         if (self.path / folder).is_dir():
-            _sync_folder(self.path / folder)
+            sync_folder(self.path / folder)
 
     def move(self, name: str, to: str) -> None:
         (self.path / to).parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +128,3 @@ class LocalFiles:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
