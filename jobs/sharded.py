@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,7 @@ class JobWork:
             )
         return plan
 
-    def __reduce__(self) -> tuple[Callable[..., JobWork], tuple[object, ...]]:
-        told = (self.job, self.source, self.question, self.batch_id, self.settings, self.began_s, self.fingerprint)
-        return _sent, told
-
-
-def _sent(*told: Any) -> JobWork:
-    names = ("job", "source", "question", "batch_id", "settings", "began_s", "fingerprint")
-    return JobWork(**dict(zip(names, told, strict=True)))
+    def __reduce__(self) -> tuple[Callable[[], JobWork], tuple[()]]:
+        """All but what this process has read."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "read"}
+        return partial(JobWork, **told), ()
