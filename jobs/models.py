@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.assembly import Assigned, ModelFactory
 from actors.models.base import ModelClient
@@ -88,20 +88,12 @@ def choose_model(
             known.required(model)
     if cache:
         Store(cache)
-    factory = _offline
-    if name != OFFLINE:
-        from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
-
-        config = AnthropicConfig.of_environment(
-            environment, base_url=base_url, key_file=key_file or None, fallbacks=_turns(models, fallbacks)
-        )
-        config.client(environment)  # a missing key is the caller's mistake now, not each host's later
-        factory = partial(_anthropic, config, cache, OFFLINE in fallbacks)
-    elif fallbacks or watchdog:
-        flag = f"--fallback-model {fallback!r}" if fallbacks else f"--watchdog-model {watchdog!r}"
-        raise SettingsError(
-            f"{flag} is for real models, and this run asks none: name one with --model, or leave it out"
-        )
+    if name == OFFLINE:
+        _refuse_beside_rules(fallback, watchdog)
+        factory: ModelFactory = _offline
+    else:
+        reached = {"base_url": base_url, "key_file": key_file or None, "fallbacks": _turns(models, fallbacks)}
+        factory = _factory(reached, cache, OFFLINE in fallbacks, environment)
     return ModelChoice(
         name=name,
         tiers=_told(tier_map),
@@ -111,6 +103,23 @@ def choose_model(
         fallbacks=fallbacks,
         overseer=Overseer(model=watchdog, every_turns=watchdog_turns) if watchdog else None,
     )
+
+
+def _factory(reached: Mapping[str, Any], cache: str, rules: bool, environment: Mapping[str, str]) -> ModelFactory:
+    """What makes clients of real models. A missing key is the caller's mistake now, not each host's later."""
+    from actors.models.anthropic import AnthropicConfig  # the SDK takes a second to import: only where it is used
+
+    config = AnthropicConfig.of_environment(environment, **reached)
+    config.client(environment)
+    return partial(_anthropic, config, cache, rules)
+
+
+def _refuse_beside_rules(fallback: str, watchdog: str) -> None:
+    if fallback or watchdog:
+        flag = f"--fallback-model {fallback!r}" if fallback else f"--watchdog-model {watchdog!r}"
+        raise SettingsError(
+            f"{flag} is for real models, and this run asks none: name one with --model, or leave it out"
+        )
 
 
 def _fallbacks(told: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from budget import Limit
 from budget.errors import RunDirectoryError, SettingsError
 from jobs.budgets import Alarm
 from jobs.job import Job
-from jobs.models import choose_model
+from jobs.models import ModelChoice, choose_model
 from jobs.perform import Performed, Request, carry_out, manifest_of, work_of
 from jobs.registry import JOBS
 from orchestrator.resume import Again, Earlier, Known, interrupted
@@ -68,27 +68,10 @@ def resume(asked: Resumption) -> Performed:
 def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     before = directory.manifest()
     job = _job_of(before, directory.shown)
-    try:
-        stored, strange = settings_from(cast(Mapping[str, JsonValue], before["settings"]))
-    except (ValidationError, SettingsError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise RunDirectoryError(
-            f"run directory {directory.shown!r}: the settings in its manifest are none ({reason}): restore it"
-        ) from None
+    stored, strange = _settings_of(before, directory.shown)
     settings = replace(stored, **asked.given)
     access = {**cast(Mapping[str, str], before.get("access") or {}), **asked.access}
-    model = choose_model(
-        settings.model,
-        base_url=access.get("base_url", ""),
-        key_file=access.get("key_file", ""),
-        prices=Path(access["prices"]) if access.get("prices") else None,
-        priced=settings.microusd_max is not None,
-        tiers=settings.tiers,
-        fallback=settings.fallback_model,
-        watchdog=settings.watchdog_model,
-        watchdog_turns=settings.watchdog_turns,
-        cache=settings.cache,
-    )
+    model = _model_of(settings, access)
     request = Request(
         job=job,
         source=Path(str(before["source"])),
@@ -114,6 +97,31 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     _say_what_is_kept(directory, known)
     earlier = Earlier(known, Limit(stored.tokens_max, stored.microusd_max))
     return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)
+
+
+def _settings_of(manifest: Mapping[str, JsonValue], shown: str) -> tuple[Settings, list[str]]:
+    try:
+        return settings_from(cast(Mapping[str, JsonValue], manifest["settings"]))
+    except (ValidationError, SettingsError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise RunDirectoryError(
+            f"run directory {shown!r}: the settings in its manifest are none ({reason}): restore it"
+        ) from None
+
+
+def _model_of(settings: Settings, access: Mapping[str, str]) -> ModelChoice:
+    return choose_model(
+        settings.model,
+        base_url=access.get("base_url", ""),
+        key_file=access.get("key_file", ""),
+        prices=Path(access["prices"]) if access.get("prices") else None,
+        priced=settings.microusd_max is not None,
+        tiers=settings.tiers,
+        fallback=settings.fallback_model,
+        watchdog=settings.watchdog_model,
+        watchdog_turns=settings.watchdog_turns,
+        cache=settings.cache,
+    )
 
 
 def _say_what_is_kept(directory: RunDirectory, known: Known) -> None:
