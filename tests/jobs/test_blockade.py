@@ -12,7 +12,7 @@ from actors.contracts import Reason
 from orchestrator.store import RunDirectory
 
 PROGRAM = """
-import asyncio, os, sys
+import asyncio, os, sys, time
 from pathlib import Path
 from pydantic import BaseModel
 from actors import Specialist
@@ -38,20 +38,27 @@ def blocked(said):
     os._exit(130)
 
 counter = Specialist(name="counter", purpose="Counts.", prompt="Count.", output=Count)
-words = ["good", "bad", "fine", "late"]
+words = sys.argv[3].split()
 plan = [counter.task(word, word, run_id="run", deadline_s=float(sys.argv[2])) for word in words]
 settings = Settings(mode="local", model="scripted", sessions_max=1, grace_s=1.0)
 model = lambda _: ScriptedModel(reply)
 batch = Batch(id="batch", specialists=[counter], model=model, settings=settings, blocked=blocked)
 directory = RunDirectory.create(Path(sys.argv[1]), manifest={})
-runs = iter([Run(id="run", pattern=FanOut(tuple(plan)))])
+
+def planned():
+    time.sleep(float(sys.argv[4]))
+    yield Run(id="run", pattern=FanOut(tuple(plan)))
+
+runs = planned()
 asyncio.run(run_batch(batch, runs, directory, finished=lambda *_: None))
 """
 
 
-def started(folder: Path, deadline_s: float) -> subprocess.Popen[str]:
+def started(
+    folder: Path, deadline_s: float, words: str = "good bad fine late", planning_s: float = 0.0
+) -> subprocess.Popen[str]:
     (folder / "program.py").write_text(PROGRAM)
-    command = [sys.executable, str(folder / "program.py"), str(folder / "run"), str(deadline_s)]
+    command = [sys.executable, str(folder / "program.py"), str(folder / "run"), str(deadline_s), words, str(planning_s)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -85,3 +92,13 @@ def test_who_interrupts_a_blocked_process_is_not_kept_waiting(tmp_path: Path) ->
     assert process.returncode == 130
     assert "task 'bad' has held the event loop" in said
     assert outcomes_in(tmp_path / "run") == {"good": "ok"}
+
+
+def test_long_work_of_our_own_ends_by_itself(tmp_path: Path) -> None:
+    """Planning may hold the loop for longer than any task may: nobody is to blame, and the batch goes on."""
+    process = started(tmp_path, deadline_s=0.5, words="good fine", planning_s=4.0)
+
+    said, _ = process.communicate(timeout=60.0)
+
+    assert (process.returncode, said) == (0, "")
+    assert outcomes_in(tmp_path / "run") == {"good": "ok", "fine": "ok"}
