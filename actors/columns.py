@@ -19,7 +19,7 @@ _CODES = {pa.int32(): "i", pa.int64(): "q", pa.float64(): "d"}
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Values as an array of `kind`: string, int32, int64, float64, bool, or a list of one of them. None is null.
 
-    Raises: TypeError, OverflowError or UnicodeEncodeError for a value that is not of this kind.
+    Raises: TypeError for a value that is not of this kind or does not fit it, UnicodeEncodeError for half a character.
     """
     if pa.types.is_list(kind):
         return pa.ListArray.from_arrays(offsets(values), column([one for of in values for one in of], kind.value_type))
