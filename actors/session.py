@@ -65,6 +65,7 @@ class Session:
     _added_bytes: int = 0  # what was added since
     _repairs: int = 0
     _tool_turns: int = 0
+    _declined: tuple[ToolUse, ...] = ()  # calls of the turn under way that are above its limit, and not made
     _watchdog: Watchdog = field(init=False)
     _found: list[tuple[str, JsonValue]] = field(default_factory=list)
     _ended: bool = False
@@ -147,6 +148,8 @@ class Session:
     def _use(self, calls: tuple[ToolUse, ...]) -> Instruction:
         if self.model_calls >= self.task.turns_max:
             return Ended(Reason.WATCHDOG, f"no answer within {self.task.turns_max} turns (turns_max of the task)")
+        calls_max = self.role.limits.calls_max
+        calls, self._declined = calls[:calls_max], calls[calls_max:]
         runaway = self._watchdog.calls(calls)
         if runaway:
             return Ended(Reason.WATCHDOG, runaway)
@@ -162,7 +165,10 @@ class Session:
         if fatal is not None:
             reason = Reason.CIRCUIT_OPEN if fatal.circuit_open else Reason.TOOL_ERROR
             return Ended(reason, f"{fatal.call.name}: {fatal.error}")
-        self._say(tuple([_result_block(returned) for returned in returns]))
+        blocks = [_result_block(returned) for returned in returns]
+        if self._declined:
+            blocks += [_declined_block(call, len(returns), self.role.limits.calls_max) for call in self._declined]
+        self._say(tuple(blocks))
         self._tool_turns += 1
         runaway = self._watchdog.returned(returns, self.spent_tokens, self._messages)
         if runaway:
@@ -287,6 +293,12 @@ def _result_block(returned: ToolReturn) -> ToolResult:
         problem = f"the result has {size} bytes, at most {RESULT_BYTES_MAX} are shown: ask for less"
         return ToolResult(returned.call.id, prompts.data(returned.call.name, problem), True)
     return ToolResult(returned.call.id, content)
+
+
+def _declined_block(call: ToolUse, made: int, calls_max: int) -> ToolResult:
+    """The answer to a call above the limit of a turn: providers take no conversation in which one has none."""
+    problem = f"not run: {made} other calls of this turn were, at most {calls_max} are. Ask again if it matters."
+    return ToolResult(call.id, prompts.data(call.name, problem), True)
 
 
 def _excerpt(content: JsonValue) -> str:

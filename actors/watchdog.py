@@ -28,6 +28,9 @@ class WatchLimits:
     `stale_turns_max`: turns in a row without news, and with them no more than `stale_tokens_max` tokens, or
     `stale_share_max` of the task's ceiling where that is less. Both must be passed: a costly turn alone is no runaway.
     The field's example burned 412 dollars in 200 such turns (docs/models.md); five of ten thousand tokens end it.
+    `calls_max`: the tool calls of one reply that are made; those above it are answered with an error, and the session
+    goes on. Models rarely ask for more than 20 side by side, and Anthropic's scaling rule gives an agent of a hard
+    question 10 to 15 calls for all of its turns ("How we built our multi-agent research system", 2025-06-13).
     """
 
     repeats_max: int = 4
@@ -35,9 +38,10 @@ class WatchLimits:
     stale_turns_max: int = 4
     stale_tokens_max: int = 50_000
     stale_share_max: float = 0.25
+    calls_max: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("repeats_max", "fruitless_turns_max", "stale_turns_max", "stale_tokens_max"):
+        for name in ("repeats_max", "fruitless_turns_max", "stale_turns_max", "stale_tokens_max", "calls_max"):
             if getattr(self, name) < 1:
                 raise TaskError(f"the watchdog's {name} is {getattr(self, name)}, and must be at least 1")
         if not 0 < self.stale_share_max <= 1:

@@ -128,6 +128,56 @@ def test_parallel_calls_of_one_turn_are_asked_for_together(sessions: list[Sessio
     assert [block.tool_use_id for block in results if isinstance(block, ToolResult)] == ["1", "2"]
 
 
+def test_calls_above_the_limit_of_a_turn_are_answered_and_not_made(sessions: list[Session]) -> None:
+    """A reply with any number of calls costs a bounded amount of work, and each call has its result in its order."""
+    session, _ = begun(sessions, tokens_max=200_000)
+    most = WatchLimits().calls_max
+    calls = tuple(use(id=str(n), of=f"x{n}") for n in range(most + 40))
+
+    tools = session.step(reply(*calls, stop=StopReason.TOOL_USE))
+    again = session.step(ToolsReturned([ToolReturn(call, 3) for call in calls[:most]]))
+
+    assert tools == CallTools(calls[:most])
+    assert isinstance(again, CallModel)
+    results = [block for block in again.request.messages[-1].blocks if isinstance(block, ToolResult)]
+    assert [result.tool_use_id for result in results] == [call.id for call in calls]
+    assert [result.is_error for result in results] == [False] * most + [True] * 40
+    assert f"not run: {most} other calls of this turn were, at most {most} are" in results[-1].content
+    assert session.tool_calls == most
+
+
+def test_a_call_that_was_not_made_may_be_asked_for_again(sessions: list[Session]) -> None:
+    """It counts as no repeat, and the limit is of one turn."""
+    session, _ = begun(sessions, tokens_max=200_000)
+    most = WatchLimits().calls_max
+    calls = tuple(use(id=str(n), of=f"x{n}") for n in range(most + 1))
+    session.step(reply(*calls, stop=StopReason.TOOL_USE))
+    session.step(ToolsReturned([ToolReturn(call, 3) for call in calls[:most]]))
+
+    tools = session.step(reply(use(id="again", of=f"x{most}"), stop=StopReason.TOOL_USE))
+    again = session.step(returned(use(id="again", of=f"x{most}")))
+
+    assert isinstance(tools, CallTools)
+    assert isinstance(again, CallModel)
+    assert [block.tool_use_id for block in again.request.messages[-1].blocks if isinstance(block, ToolResult)] == [
+        "again"
+    ]
+
+
+def test_ten_thousand_calls_in_one_reply_end_at_the_tasks_ceiling(sessions: list[Session]) -> None:
+    """Their answers alone are more than the task may take in: a typed failure, after the work of one turn."""
+    session, _ = begun(sessions)
+    most = WatchLimits().calls_max
+    calls = tuple(use(id=str(n), of=f"x{n}") for n in range(10_000))
+
+    session.step(reply(*calls, stop=StopReason.TOOL_USE))
+    ended = session.step(ToolsReturned([ToolReturn(call, 3) for call in calls[:most]]))
+
+    assert isinstance(ended, Ended)
+    assert ended.reason is Reason.BUDGET_SKIP
+    assert session.tool_calls == most
+
+
 def test_an_invalid_answer_gets_one_repair_turn_that_quotes_the_problem(sessions: list[Session]) -> None:
     """A second invalid answer is a failure, and what was said is kept with it."""
     session, _ = begun(sessions)

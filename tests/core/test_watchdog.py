@@ -199,7 +199,9 @@ def test_a_specialist_may_have_limits_of_its_own():
     assert Specialist.__dataclass_fields__["watchdog"].default == LIMITS
 
 
-@pytest.mark.parametrize("wrong", [{"repeats_max": 0}, {"stale_tokens_max": 0}, {"stale_share_max": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"repeats_max": 0}, {"calls_max": 0}, {"stale_tokens_max": 0}, {"stale_share_max": 0.0}]
+)
 def test_a_limit_that_makes_no_sense_is_refused(wrong):
     """Said with its name, before anything runs."""
     with pytest.raises(TaskError, match=next(iter(wrong))):
