@@ -40,7 +40,9 @@ from orchestrator.telemetry import Telemetry
 log = logging.getLogger("muster.driver")
 
 POLL_S = 0.5  # how long a poll waits for the first answer
-ADMITTED_AT_ONCE = 64  # runs whose accounts are opened together
+ADMITTED_AT_ONCE = 1_024  # runs whose accounts are opened together, one way to the ledger's disk for all of them
+PLANNED_AT_ONCE = 1_024  # tasks of theirs, at least, after which no more of them are taken in
+ADMITTING_S = 0.05  # after which what there is of them begins: an iterator of runs may be slow
 PREFETCH = 4  # a host may hold this many times the tasks that it runs at once
 TOLD_AT_ONCE = 32  # finished runs of earlier attempts that are told of in one round
 
@@ -152,9 +154,7 @@ class Driver:
         Runs that are known to their end are not counted as under way, so a resumed batch is soon where it was.
         """
         while self._hungry and (room := self.settings.runs_ahead_max - len(self._runs)) > 0 and not self.stopped:
-            admitted = list(itertools.islice(runs, min(room, ADMITTED_AT_ONCE)))
-            for run in admitted:
-                self._follow(run.id, self._runs.admit(run), replayed=True)
+            admitted = self._next_runs(runs, min(room, ADMITTED_AT_ONCE))
             self.tally.runs_admitted += len(admitted)
             begun = [run for run in admitted if run.id in self._runs]
             await self._books.open(begun)
@@ -164,6 +164,17 @@ class Driver:
             if not admitted:
                 return False
         return True
+
+    def _next_runs(self, runs: Iterator[Run], room: int) -> list[Run]:
+        """The runs that begin together, with their tasks planned; none when there are no more."""
+        taken: list[Run] = []
+        ends_s = self.clock() + ADMITTING_S
+        for run in itertools.islice(runs, room):
+            self._follow(run.id, self._runs.admit(run), replayed=True)
+            taken.append(run)
+            if len(self._planned) >= PLANNED_AT_ONCE or self.clock() > ends_s:
+                break
+        return taken
 
     @property
     def _hungry(self) -> bool:
