@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -56,10 +57,13 @@ Note: TypeAlias = Callable[[str, str], None]
 def is_ours(annotation: str) -> bool:
     """Whether an annotation is meant for the audit, also when its prefix is misspelt by a letter or two."""
     prefix, slash, _ = annotation.partition("/")
+    return bool(slash) and _is_our_prefix(prefix)
+
+
+@lru_cache(maxsize=256)  # a manifest of thousands of services has a few
+def _is_our_prefix(prefix: str) -> bool:
     ours = PREFIX.rstrip("/")
-    if not slash or abs(len(prefix) - len(ours)) > 3:
-        return False
-    return difflib.SequenceMatcher(None, prefix.lower(), ours).ratio() > 0.88
+    return abs(len(prefix) - len(ours)) <= 3 and difflib.SequenceMatcher(None, prefix.lower(), ours).ratio() > 0.88
 
 
 def nearest(annotation: str) -> str:
