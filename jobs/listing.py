@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from actors.contracts import Failure, JsonValue
 from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
+from actors.terminal import line
 from budget.errors import RunDirectoryError
 from orchestrator.attempts import latest
 from orchestrator.object_files import reason_of
@@ -152,11 +154,16 @@ def page_of(state: RunState, failures: Sequence[Failure]) -> list[str]:
         f"tasks      {state.planned:,} planned: {counted}; {state.open:,} open; {state.attempts:,} attempts in all",
         f"spent      {state.spent_tokens:,} tokens in the outcomes above",
     ]
-    shown = [f"failed     {one.task_id}: {one.reason.value}: {one.message[:120]}" for one in failures]
+    shown = [f"failed     {line(one.task_id)}: {one.reason.value}: {line(one.message)[:120]}" for one in failures]
     more = len(shown) - FAILURES_SHOWN_MAX
     lines += shown[:FAILURES_SHOWN_MAX] + ([f"           … and {more:,} more"] if more > 0 else [])
+    run = shlex.quote(state.run_dir)
+    if failures:
+        lines.append(f"look       muster show {run} {shlex.quote(line(failures[0].task_id))}")
     if state.state in ("interrupted", "died"):
-        lines.append(f"go on      muster resume {state.run_dir}")
+        lines.append(f"go on      muster resume {run}")
+    elif failures and state.state == "finished":
+        lines.append(f"again      muster retry {run} --failed-only")
     return lines
 
 

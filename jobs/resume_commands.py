@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from jobs.options import MICRO, option
 from jobs.perform import ExitStatus, print_summary
 from jobs.resume import Resumption
 from jobs.resume import resume as go_on
-from jobs.transcripts import transcript_of
+from jobs.transcripts import shown_task
 from orchestrator.resume import Again, failed, interrupted
 from orchestrator.store import RunDirectory
 from orchestrator.store_files import without_credentials
@@ -47,7 +48,6 @@ _OPTIONS = (
     option("--json", "as_json", is_flag=True, help="The summary on stdout."),
 )
 
-NO_TRANSCRIPT = "no conversation of it was kept: --transcripts all keeps each, failures those that failed"
 _SETTINGS = {
     "model": "model", "fallback_model": "fallback_model", "watchdog_model": "watchdog_model",
     "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max",
@@ -122,9 +122,12 @@ def show(run_dir: str, task: str | None, as_json: bool) -> None:
     """How the run in RUN_DIR stands, or all that is kept of one TASK in it."""
     directory = RunDirectory.look(place(run_dir) or run_dir)
     if task is not None:
-        rows = attempts_at(directory, task)
-        told = "\n\n".join([*map(_shown, rows), transcript_of(directory, task) or NO_TRANSCRIPT])
-        click.echo(printed(rows) if as_json else told)
+        told = (
+            printed(attempts_at(directory, task))
+            if as_json
+            else shown_task(directory, task, run=shlex.quote(directory.shown))
+        )
+        click.echo(told)
         return
     state = state_of(directory)
     click.echo(printed(state_as_json(state)) if as_json else "\n".join(page_of(state, failures_of(directory))))
@@ -150,7 +153,3 @@ def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
     )
     print_summary(performed, as_json=options["as_json"])
     leave(performed.status)
-
-
-def _shown(row: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name:<19} {value}" for name, value in row.items() if value not in (None, "", []))

@@ -1,28 +1,49 @@
-"""What was said in a task's conversations, for people."""
+"""All that is kept of a task, for people: each attempt, and the conversation where it was kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from actors.transcript_page import readable
 from jobs.listing import attempts_at
+from jobs.task_page import task_page
 from orchestrator.store import RunDirectory
 
-
-def transcript_of(run_dir: Path | str | RunDirectory, task_id: str) -> str:
-    """The conversations of a task that were kept, one for each attempt, the latest last; "" when there is none."""
-    directory = run_dir if isinstance(run_dir, RunDirectory) else RunDirectory.look(run_dir)
-    kept: dict[int, str] = {}
-    for batch in directory.transcripts():
-        rows = batch.filter(pc.equal(batch.column("task_id"), task_id)).to_pylist()
-        kept.update((int(row["attempt"]), str(row["transcript"])) for row in rows)
-    attempts = {int(row["attempt"]): row for row in attempts_at(directory, task_id)} if kept else {}
-    return "\n\n".join(_attempt(number, kept[number], attempts.get(number, {})) for number in sorted(kept))
+NO_CONVERSATION = "no conversation of it was kept: --transcripts all keeps each, failures those that failed"
 
 
-def _attempt(number: int, kept: str, outcome: Mapping[str, Any]) -> str:
-    return f"--- attempt {number}\n{readable(kept, outcome.get('spans') or ())}"
+def shown_task(directory: RunDirectory, task_id: str, *, run: str) -> str:
+    """A task's attempts, the latest last. `run` is how the directory is named in a command.
+
+    Raises RunDirectoryError for a task without an outcome.
+    """
+    kept, asked = _conversations(directory, task_id), _asked(directory, task_id)
+    return "\n\n".join(
+        _attempt(row, asked.get(row["attempt"]), kept.get(row["attempt"]), run)
+        for row in attempts_at(directory, task_id)
+    )
+
+
+def _attempt(row: Mapping[str, Any], asked: Mapping[str, Any] | None, kept: str | None, run: str) -> str:
+    page = task_page(row, asked, run=run, conversation=kept is not None)
+    if kept is None:
+        return f"{page}\n\n{NO_CONVERSATION}" if row["model_calls"] else page
+    time_s = (row["started_at_s"], row["started_at_s"] + row["elapsed_ms"] / 1e3)
+    return f"{page}\n\n--- the conversation\n{readable(kept, row['spans'] or (), time_s=time_s)}"
+
+
+def _conversations(directory: RunDirectory, task_id: str) -> dict[int, str]:
+    """By attempt, those that were kept."""
+    return {row["attempt"]: str(row["transcript"]) for row in _rows(directory.transcripts(), "task_id", task_id)}
+
+
+def _asked(directory: RunDirectory, task_id: str) -> dict[int, Mapping[str, Any]]:
+    """By attempt, the task as it was submitted."""
+    return {row["attempt"]: row for row in _rows(directory.tasks(), "id", task_id)}
+
+
+def _rows(batches: Any, column: str, task_id: str) -> list[dict[str, Any]]:
+    return [row for batch in batches for row in batch.filter(pc.equal(batch.column(column), task_id)).to_pylist()]

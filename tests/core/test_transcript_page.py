@@ -75,14 +75,53 @@ def test_a_call_without_a_reply_is_shown_with_its_error() -> None:
     page = readable(kept(messages=TALK[:3], ended="model_error: status 500"), spans)
 
     assert "=== a call without a reply: at 1.00 s, took 7.00 s" in page
+    assert "no reply of the model" not in page
     assert "    status 500: out of order" in page
 
 
 def test_a_look_of_a_small_model_is_no_turn() -> None:
-    """It is in the session's bill, and said nothing to the agent."""
+    """It is in the session's bill, stands between the turns, and said nothing to the agent."""
     spans = [chat(1.0, 2.0), span("chat small", 2.0, 3.0, muster__watchdog__tokens=99), chat(3.0, 4.0)]
 
-    assert "=== turn 2: at 2.00 s" in readable(kept(), spans)
+    page = readable(kept(), spans)
+
+    assert "=== turn 2: at 2.00 s" in page
+    assert page.index("a look of the watchdog model: at 1.00 s") < page.index("=== turn 2")
+
+
+def test_tools_side_by_side_have_their_own_times() -> None:
+    """In the order in which they were asked for, whichever was through first."""
+    calls = [{"type": "tool_use", "id": f"t{n}", "name": "look", "input": {"at": n}} for n in (1, 2)]
+    results = [{"type": "tool_result", "tool_use_id": f"t{n}", "content": f"found {n}"} for n in (1, 2)]
+    talk = [{"role": "assistant", "content": calls}, {"role": "user", "content": results}]
+    spans = [chat(0.0, 1.0), span("execute_tool look", 1.002, 2.0), span("execute_tool look", 1.001, 9.0)]
+
+    page = readable(kept(messages=talk), spans)
+
+    assert "result of look, 8.00 s\n    found 1" in page
+    assert "result of look, 1.00 s\n    found 2" in page
+
+
+def test_what_was_under_way_when_the_session_ended_is_said() -> None:
+    """A call of the model without an answer, and tools without a result: that is where the time went."""
+    asked = readable(kept(messages=TALK[:3], ended="timeout"), [chat(1.0, 2.0)], time_s=(1.0, 31.5))
+    tools = readable(kept(messages=TALK[:2], ended="timeout"), [chat(1.0, 2.0)], time_s=(1.0, 31.5))
+    broken = readable(kept(messages=TALK[:2]), [chat(1.0, 2.0), span("execute_tool look", 2.0, 2.5, "no such file")])
+
+    assert "=== no reply of the model in 29.50 s, when the session ended" in asked
+    assert "no result of look\n    it was under way, or not begun, when the session ended" in tools
+    assert "no result of look for the model, 0.50 s\n    no such file" in broken
+
+
+def test_a_secret_that_a_model_made_up_or_was_told_is_not_shown() -> None:
+    """What is kept may be as it was said; what is shown has been read over."""
+    said = [{"role": "assistant", "content": [{"type": "text", "text": "password=hunter2hunter2 it said"}]}]
+
+    page = readable(kept(messages=said, ended="model_error: token=abcdef123456"))
+
+    assert "hunter2" not in page
+    assert "abcdef123456" not in page
+    assert "[secret] it said" in page
 
 
 def test_data_is_spread_out_and_wrapped_and_an_answer_stands_line_by_line() -> None:

@@ -181,7 +181,13 @@ def test_a_conversation_that_was_kept_is_shown(estate, provider, tmp_path):
 
     shown = muster("show", tmp_path / "run", failed["task_id"]).stdout
     whole = muster("show", tmp_path / "all", f"{answered}/code").stdout
-    assert "the model refused" in shown
+    page = muster("show", tmp_path / "run").stdout
+    assert f"look       muster show {tmp_path / 'run'} {failed['task_id']}" in page
+    assert f"again      muster retry {tmp_path / 'run'} --failed-only" in page
+    assert "ended      model_error: the model refused" in shown
+    assert f"then `muster retry {tmp_path / 'run'} --failed-only`" in shown
+    assert "    0.00 s " in shown
+    assert "the model: nothing" in shown
     assert "to the model\n    Audit the reliability" in shown
     assert "the model calls change_summary" in whole
     assert '<data from="change_summary">' in whole
