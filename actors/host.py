@@ -11,7 +11,7 @@ import ray
 from actors.assembly import HostSpec, assemble
 from actors.hosting import GC_THRESHOLDS, Drained
 from actors.tables import tasks_of
-from budget.actor import connect
+from budget import BudgetFactory
 
 WATCH = "watch"  # the group of calls that have a thread of their own
 CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under way
@@ -20,9 +20,9 @@ CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under
 class HostActor:
     """Few calls, many sub-agents: tasks come in by the batch, outcomes leave as record batches."""
 
-    def __init__(self, spec: HostSpec, ledger: Any) -> None:
+    def __init__(self, spec: HostSpec, ledger: BudgetFactory) -> None:
         self._spec = spec
-        self._budget = connect(ledger)
+        self._budget = ledger()
         gc.set_threshold(*GC_THRESHOLDS)
 
     async def ready(self) -> str:
@@ -49,7 +49,7 @@ class HostActor:
         await self._budget.aclose()
 
 
-def start_host(spec: HostSpec, ledger: Any) -> Any:
+def start_host(spec: HostSpec, ledger: BudgetFactory) -> Any:
     """A new host under its specialist's resource limits. It is never restarted: the driver replaces it."""
     resources = spec.specialist.resources
     remote: Any = cast(Any, ray.remote)(

@@ -85,8 +85,10 @@ def bare_ray(tasks: int) -> dict[str, float]:
 
 
 def muster(tasks: int, *, mode: str, model_s: float = 0.0, per_run: int = TASKS_PER_RUN, sessions: int = 1_000,
-           spans: bool = True, durable: bool = True) -> dict[str, float]:  # fmt: skip
+           spans: bool = True, durable: bool = True, budget: bool = True) -> dict[str, float]:  # fmt: skip
     """A batch with everything on, in `mode`: its rate, and what it took of processor time and memory."""
+    from shares import unpaid_place
+
     from orchestrator.batch import run_batch
     from orchestrator.store import RunDirectory
 
@@ -96,7 +98,14 @@ def muster(tasks: int, *, mode: str, model_s: float = 0.0, per_run: int = TASKS_
         directory = RunDirectory.create(Path(folder) / "run", manifest={}, durable=durable)
         seen.start()
         ending = asyncio.run(
-            run_batch(batch, make_runs(tasks, per_run), directory, finished=lambda *_: None, progress=seen.progress)
+            run_batch(
+                batch,
+                make_runs(tasks, per_run),
+                directory,
+                finished=lambda *_: None,
+                progress=seen.progress,
+                at=None if budget else unpaid_place,
+            )
         )
         ended_s = time.perf_counter()
         seen.stop()
@@ -181,11 +190,11 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def progress(self, tally: Any) -> None:
-        """The driver's first turn after hosts are ready is when work begins."""
-        if not self.first_s and tally.tasks_planned:
+        """Work begins when the driver has heard that a host is ready, and goes on to plan its first tasks."""
+        if not tally.tasks_planned:
             self.first_s = time.perf_counter()
             self.cpu_s_begin = cpu_s(family())
-            self.idle_kb = self.peak_kb
+            self.idle_kb = sum(map(pss_kb, family()))
 
     def start(self) -> None:
         self._thread.start()
@@ -317,16 +326,10 @@ def growth() -> dict[str, float]:
 
 
 def shares(repeats: int, tasks: int) -> dict[str, float]:
-    """The part of the wall time that durability and tracing take, each turned off in turn."""
-    found = {}
-    for name in ("durable", "spans"):
-        pairs = [
-            (apart("muster", mode="embedded", tasks=tasks)["wall_s"],
-             apart("muster", mode="embedded", tasks=tasks, **{name: False})["wall_s"])
-            for _ in range(repeats)
-        ]  # fmt: skip
-        found[f"share_{name}"] = statistics.median(1 - without / all_on for all_on, without in pairs)
-    return found
+    """The part of the time that budget, durability and tracing take, each turned off in turn."""
+    from shares import shares as measured
+
+    return measured(repeats, tasks)
 
 
 def start(repeats: int) -> dict[str, float]:

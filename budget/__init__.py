@@ -1,6 +1,6 @@
 """The money: what may be spent, what is set aside, what was spent. Nothing here knows what it is spent on."""
 
-from budget.client import Budget, local_budget, mistake_of
+from budget.client import Budget, BudgetFactory, local_budget, mistake_of
 from budget.commands import ALERT_PERCENTS, Alert, Answer, Reconcile, Refusal, Reserve, Verdict
 from budget.money import Amount, Limit, Period, dollars
 from budget.prices import Price, PriceList, load_prices, price_of
@@ -14,6 +14,7 @@ __all__ = [
     "Amount",
     "Answer",
     "Budget",
+    "BudgetFactory",
     "Limit",
     "Period",
     "Price",

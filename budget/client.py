@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from budget.commands import (
     ALERT_PERCENTS,
@@ -42,6 +43,9 @@ LISTEN_S = 20.0  # one wait for news; also how often an idle client shows that i
 RELISTEN_S = 0.2  # after a wait for news was lost
 
 log = logging.getLogger("muster.budget")
+
+# Travels to each process that pays, and makes a client there: one belongs to its event loop.
+BudgetFactory: TypeAlias = "Callable[[], Budget]"
 
 
 class Budget:

@@ -9,10 +9,10 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from actors.accounts import driver_account, is_driver_account
 from actors.assembly import Assigned, HostSpec, ModelFactory
@@ -105,6 +105,10 @@ class Batch:
         )
 
 
+# Where a batch runs and what it pays from, for as long as it is there.
+Place: TypeAlias = "Callable[[Batch, RunDirectory], AbstractAsyncContextManager[tuple[Fleet, Budget]]]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """What a batch came to. `stopped` says why it ended early, when it did; `standing` is the batch's account.
@@ -159,19 +163,21 @@ async def run_batch(
     last: Callable[[Tally], Run] | None = None,
     concluded: FinishedRun = lambda *_: None,
     earlier: Earlier | None = None,
+    at: Place | None = None,
 ) -> Ending:
     """Run a batch to its end. `finished` is called with each run as it ends, before this returns.
 
     `last` makes one more run, for the batch's leads, when all others have finished and some task was answered;
     `concluded` is called with it.
     `earlier`: what an attempt before this one has left in the directory and in its ledger.
+    `at`: the place to run in, where it is not the one of the settings.
     Raises SettingsError for settings that want several drivers: runs that a program makes do not travel.
     """
     if batch.settings.drivers > 1:
         raise SettingsError(
             f"drivers is {batch.settings.drivers}, and tasks that a program plans have one driver: leave it out"
         )
-    async with place(batch, directory) as (fleet, budget):
+    async with (at or place)(batch, directory) as (fleet, budget):
         budget.on_alert(alerted)
         await open_account(budget, batch, earlier)
         driver = driver_of(batch, fleet, budget, directory, finished=finished, progress=progress, earlier=earlier)

@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.hosting import GC_THRESHOLDS
 from actors.threads import Threads
-from budget.actor import connect
+from budget import BudgetFactory
 from orchestrator.batch import Batch
 from orchestrator.cluster import RayMeter
 from orchestrator.drivers import DriverLost
@@ -36,7 +36,7 @@ LOG_FORMAT = "%(levelname)s %(name)s %(message)s"
 class DriverActor:
     """A driver in a process of its own, in an event loop beside that of its mailbox. Its hosts end with it."""
 
-    def __init__(self, given: Assignment, ledger: Any, log_level: int) -> None:
+    def __init__(self, given: Assignment, ledger: BudgetFactory, log_level: int) -> None:
         logging.basicConfig(level=log_level, format=LOG_FORMAT)
         gc.set_threshold(*GC_THRESHOLDS)
         self._loop = asyncio.new_event_loop()
@@ -54,11 +54,11 @@ class DriverActor:
         return asyncio.run_coroutine_threadsafe(said, self._loop).result()
 
 
-async def _begun(given: Assignment, ledger: Any) -> ShardDriver:
+async def _begun(given: Assignment, ledger: BudgetFactory) -> ShardDriver:
     """A driver that is at work in the loop that calls this. A method would make the actor one of coroutines."""
     telemetry = exported(given.batch.id, log_content=given.batch.settings.log_content)
     telemetry.add_meter(RayMeter())
-    driver = ShardDriver(given, RayFleet(ledger), connect(ledger), telemetry)
+    driver = ShardDriver(given, RayFleet(ledger), ledger(), telemetry)
     driver.begin()
     return driver
 
@@ -74,7 +74,7 @@ class RayCrew:
     those that write to an object store are spread over the cluster, and take a core each.
     """
 
-    ledger: Any
+    ledger: BudgetFactory
 
     def start(self, given: Assignment) -> RayHand:
         options: dict[str, Any] = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}

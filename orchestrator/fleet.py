@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from actors.assembly import HostSpec
 from actors.contracts import Task
 from actors.host import start_host
 from actors.tables import task_batch
-from budget import Budget
+from budget import Budget, BudgetFactory
 from budget.actor import connect, find_shared, start_budget
 from budget.errors import SettingsError
 from orchestrator.cluster import connected, free_on_nodes, nodes
@@ -36,21 +37,22 @@ async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[Ray
     with connected(settings):
         shared = settings.shared_budget
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
-        budget = connect(actor)
+        connected_to = partial(connect, actor)
+        budget = connected_to()
         try:
-            yield RayFleet(actor, fixed=settings.mode == "embedded"), budget
+            yield RayFleet(connected_to, fixed=settings.mode == "embedded"), budget
         finally:
             await budget.aclose()
 
 
 @dataclass(slots=True)
 class RayFleet:
-    """One actor per host. `ledger` is the handle of the budget actor that they all pay from.
+    """One actor per host. `ledger` makes the client by which each pays from the one budget.
 
     `fixed`: the cluster has the nodes that it has, and nobody adds any.
     """
 
-    ledger: Any
+    ledger: BudgetFactory
     fixed: bool = False
     _specs: dict[str, HostSpec] = field(default_factory=dict)
     _actors: dict[str, Any] = field(default_factory=dict)
