@@ -15,7 +15,8 @@ from budget.errors import SettingsError
 
 log = logging.getLogger("muster.cache")
 
-FORMAT = 1  # of the files; a change of it leaves old entries unread
+FORMAT = 2  # of the files and what may be in them; a change of it leaves old entries unread
+OWNER_ALONE = 0o700  # of folders; files are without the right to execute. Evidence is nobody else's to read.
 
 
 def key_of(*parts: JsonValue) -> str:
@@ -27,6 +28,7 @@ def key_of(*parts: JsonValue) -> str:
 class Store:
     """Values by key, written whole or not at all, readable by many processes at once. Blocks; call it in a thread.
 
+    What it makes can be read by its owner alone; a directory that is there keeps its own mode.
     Raises SettingsError when the directory cannot be made or written to.
     """
 
@@ -35,7 +37,7 @@ class Store:
         self._serial = itertools.count()
         self._warned = False
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(OWNER_ALONE, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(f"cache directory {str(directory)!r} cannot be made: {error.strerror}") from None
         if not os.access(self._root, os.W_OK | os.X_OK):
@@ -61,8 +63,9 @@ class Store:
         path = self._path(key)
         part = path.with_name(f".{key}.{os.getpid()}.{next(self._serial)}.part")
         try:
-            path.parent.mkdir(exist_ok=True)
-            part.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            path.parent.mkdir(OWNER_ALONE, exist_ok=True)
+            with open(part, "xb", opener=_for_owner) as file:
+                file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -72,3 +75,7 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, OWNER_ALONE & 0o666)

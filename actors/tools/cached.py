@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import cast
 from actors.contracts import JsonValue
 from actors.models.cache import CacheCount
 from actors.models.store import Store, key_of
+from actors.prompts import compact
+from actors.redaction import redacted
 from actors.tools.base import Effect, Tool
 
 FILES_MAX = 20_000  # of one source; to look at more costs more than the tool
@@ -47,8 +50,16 @@ class CachedTools:
         return False, None
 
     def put(self, key: str, result: JsonValue) -> None:
-        if key:
-            self.store.put(key, {"result": result})
+        """Keep a result as a model is shown it, without secrets. One that this would change otherwise is not kept."""
+        if not key:
+            return
+        text = redacted(compact(result))
+        try:
+            shown = cast(JsonValue, json.loads(text))
+        except ValueError:
+            return
+        if compact(shown) == text:
+            self.store.put(key, {"result": shown})
 
 
 def sources_state(inputs: Mapping[str, JsonValue], now_s: float) -> JsonValue:

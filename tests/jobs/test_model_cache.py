@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from actors.models.base import (
 )
 from actors.models.cache import CacheCount, CachedModel
 from actors.models.store import Store
+from actors.prompts import data
 from actors.tools.base import Effect, tool
 from actors.tools.cached import CachedTools
 from budget.errors import SettingsError
+from support.canaries import held, texts_of
 
 BLOCKS = (Opaque({"type": "thinking", "signature": "x"}), Text("I look."), ToolUse("t1", "look", {"at": "here"}))
 
@@ -153,6 +157,30 @@ def test_a_directory_that_cannot_be_is_the_callers_mistake(tmp_path):
         Store(tmp_path / "file" / "cache")
 
 
+def test_what_is_kept_can_be_read_by_its_owner_alone(tmp_path):
+    """Replies and results hold evidence: also under a umask that forbids nothing."""
+    before = os.umask(0)
+    try:
+        Store(tmp_path / "cache").put("ab12", {"n": 1})
+    finally:
+        os.umask(before)
+
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "cache", *tmp_path.rglob("cache/**/*")]
+    }
+    assert modes == {"cache": 0o700, "ab": 0o700, "ab12.json": 0o600}
+    assert Store(tmp_path / "cache").get("ab12") == {"n": 1}
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path):
+    """It is somebody's own; what is put into it is not open to others all the same."""
+    (tmp_path / "cache").mkdir(0o755)
+    Store(tmp_path / "cache").put("ab12", {"n": 1})
+
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "cache" / "ab").stat().st_mode) == 0o700
+
+
 @tool
 def read_file(at: str) -> str:
     """Reads."""
@@ -184,6 +212,33 @@ def test_a_tool_result_is_kept_until_its_source_changes(tmp_path):
     assert changed != key
     assert cache.get(changed) == (False, None)
     assert cache.key(read_file, {"at": "y"}, inputs(tmp_path), 0.0) != changed
+
+
+SECRETS = {
+    "log": "pushed with ghp_c4naryc4naryc4naryc4naryc4nary1 to https://ops:c4nary-77@db/",
+    "config": {"password": "c4nary-7777", "rows": [1, 2.5, None, True, "\u00e9 \u2028"]},
+    "token=c4nary-8888": "a name",
+}
+
+
+def test_a_tool_result_is_kept_as_a_model_is_shown_it(tmp_path):
+    """Keys in a log, passwords in a configuration: neither on the disk nor in what a hit gives back."""
+    cache = CachedTools(Store(tmp_path / "cache"), CacheCount())
+    cache.put("ab12", SECRETS)
+    found, kept = cache.get("ab12")
+
+    assert found
+    assert data("look", kept) == data("look", SECRETS)
+    assert "[secret]" in data("look", kept)
+    assert held(b"".join(text for _, text in texts_of(tmp_path)), ("c4nary",)) == []
+
+
+def test_a_result_that_would_come_back_as_another_is_not_kept(tmp_path):
+    """Two names that differ in their secrets only are two rows, and would be one."""
+    cache = CachedTools(Store(tmp_path / "cache"), CacheCount())
+    cache.put("ab12", {"token=c4nary-1111": 1, "token=c4nary-2222": 2})
+
+    assert cache.get("ab12") == (False, None)
 
 
 def test_only_reading_of_settled_sources_is_kept(tmp_path):

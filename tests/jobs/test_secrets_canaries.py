@@ -91,19 +91,21 @@ def pasted_into(estate: Path) -> None:
 
 @pytest.mark.parametrize("model", ["offline", "claude-sonnet-5-5"])
 def test_secrets_that_somebody_pasted_into_a_source_go_no_further(manifest, provider, tmp_path, model):
-    """Neither to the model's provider nor into the run: answers, transcripts, failures and log say [secret]."""
+    """Neither to the model's provider nor into the run or the cache: answers, transcripts and log say [secret]."""
     pasted_into(manifest.parent)
+    cache = tmp_path / "cache"
     provider.play({"answer": "support.messages_audit:answer", "watch": [PASTED, PASSWORD]})
     ended = muster(
         "--log-level", "debug", "audit", manifest, "--model", model, "--base-url", provider.url, "--local",
-        "--run-dir", tmp_path / "run", "--transcripts", "all", ANTHROPIC_API_KEY=ENVIRONMENT_KEY,
+        "--run-dir", tmp_path / "run", "--transcripts", "all", "--cache", cache, ANTHROPIC_API_KEY=ENVIRONMENT_KEY,
     )  # fmt: skip
-    searched = list(texts_of(tmp_path / "run"))
+    searched = [*texts_of(tmp_path / "run"), *texts_of(cache)]
 
     assert ended.status in (0, 3), ended.stderr
     assert held((ended.stderr + ended.stdout).encode(), (PASTED, PASSWORD)) == []
     assert [path.name for path, text in searched if held(text, (PASTED, PASSWORD))] == []
     assert any(b"[secret]" in text for path, text in searched if path.parent.name == "transcripts")
+    assert any(b"[secret]" in text for _, text in texts_of(cache))
     assert provider.meter()["watched"] == 0
 
 
