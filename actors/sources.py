@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
 from actors.contracts import FOR_TOOLS, JsonValue
@@ -21,7 +21,7 @@ class Source:
         raw = inputs.get(cls.key)
         if raw is None:
             return None
-        known = {f.name for f in fields(cls)}
+        known = names_of(cls)
         named = {name.removeprefix(FOR_TOOLS): value for name, value in cast(dict[str, Any], raw).items()}
         return cls(**{name: _frozen(value) for name, value in named.items() if name in known})
 
@@ -108,7 +108,12 @@ class Runbooks(Source):
 
 
 def _record(value: Source | Neighbour) -> dict[str, JsonValue]:
-    return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return {name: _plain(getattr(value, name)) for name in names_of(value)}
+
+
+def names_of(record: Any) -> tuple[str, ...]:
+    """The names of a record's fields, or of its kind's, in their order."""
+    return cast(tuple[str, ...], record.__slots__)
 
 
 def _plain(value: Any) -> JsonValue:

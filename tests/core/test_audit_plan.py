@@ -30,6 +30,17 @@ def test_each_specialist_gets_its_own_sources_and_no_others() -> None:
     assert {(t.run_id, t.tokens_max, t.deadline_s, t.turns_max) for t in tasks} == {("cart", 9_000, 20.0, 5)}
 
 
+def test_a_source_travels_as_its_fields_and_nothing_else() -> None:
+    """What is handed over is read by models too: nothing of how we keep it is among it."""
+    metrics = Metrics("/estate", url="http://p", selector="{a='b'}", neighbours=(Neighbour("db", "dependency"),))
+
+    told = metrics.as_json()
+
+    neighbour = {"service": "db", "relation": "dependency", "url": "", "selector": "", "file": ""}
+    assert told == {"_base": "/estate", "url": "http://p", "selector": "{a='b'}", "file": "", "neighbours": [neighbour]}
+    assert Metrics.of({"metrics": told}) == metrics
+
+
 def test_a_source_that_a_service_lacks_gets_no_task() -> None:
     """Nobody is asked about what is not there, and the synthesis knows who was asked."""
     catalog = catalog_of(component(git="a.git"))
