@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
 from actors.specialists.registry import AUDIT_SPECIALISTS, LEAD
+from actors.terminal import line
 from budget import Limit
 from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
 from jobs.catalog import Catalog
 from jobs.job import Plan
 from jobs.manifest import load_manifest
 from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
+from orchestrator.briefs import brief_of
 from orchestrator.estate import rank
 from orchestrator.evidence import Subject, weigh
-from orchestrator.packing import packed, unpacked
+from orchestrator.packing import Unpacked, packed
 from orchestrator.patterns import FanOut
 from orchestrator.report import report
 from orchestrator.runs import Run, State
@@ -62,19 +63,20 @@ class AuditJob:
         )
         return packed(weigh(subject, state.outcomes.values()))
 
-    def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
-        return synthesis_run(rank(map(unpacked, records)), bounds)
+    def last_run(self, records: Mapping[str, Any], bounds: Bounds) -> Run:
+        evidence = Unpacked(records)
+        return synthesis_run(rank(map(brief_of, evidence.values())), evidence, bounds)
 
     def summarize(
-        self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
-    ) -> Mapping[str, JsonValue]:
+        self, head: Head, records: Mapping[str, Any], last: tuple[Run, State] | None = None
+    ) -> Mapping[str, Any]:
         page = (lambda standings: synthesis_page(*last, standings)) if last else None
-        return summarize(head, map(unpacked, records), page)
+        return summarize(head, Unpacked(records), page)
 
-    def report(self, summary: Mapping[str, JsonValue]) -> str:
+    def report(self, summary: Mapping[str, Any]) -> Iterable[str]:
         return report(summary)
 
-    def headline(self, summary: Mapping[str, JsonValue]) -> str:
+    def headline(self, summary: Mapping[str, Any]) -> str:
         return headline(summary)
 
 
@@ -104,7 +106,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 def _first(service: Mapping[str, Any]) -> str:
     findings = service["findings"]
-    return f": {findings[0]['claim'][:90]}" if findings else ""
+    return f": {line(findings[0]['claim'])[:90]}" if findings else ""
 
 
 def _runs(catalog: Catalog, limits: PlanSettings, tokens_per_run: int, shard: Shard) -> Iterator[Run]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from actors.contracts import JsonValue
 from actors.specialists.base import Specialist
 from orchestrator.batch_synthesis import Bounds
 from orchestrator.runs import Run, State
@@ -31,7 +30,7 @@ class Plan:
 
 
 class Job(Protocol):
-    """One kind of question. Its records are small: one per run is kept until the end."""
+    """One kind of question. Its records are small: one per run is kept until the end, by the run's id."""
 
     @property
     def name(self) -> str: ...
@@ -52,20 +51,20 @@ class Job(Protocol):
         """Those who work on the last run; none, when the job has none."""
         ...
 
-    def last_run(self, records: Sequence[Any], bounds: Bounds) -> Run:
+    def last_run(self, records: Mapping[str, Any], bounds: Bounds) -> Run:
         """One more run, over the records of all others. Asked for when there are leads."""
         ...
 
     def summarize(
-        self, head: Head, records: Sequence[Any], last: tuple[Run, State] | None = None
-    ) -> Mapping[str, JsonValue]:
-        """The answer for programs. `last` is the last run, finished or not, where there was one."""
+        self, head: Head, records: Mapping[str, Any], last: tuple[Run, State] | None = None
+    ) -> Mapping[str, Any]:
+        """The answer for programs: JSON values, and `Rows` where a list is long. `last`: the last run, if any."""
         ...
 
-    def report(self, summary: Mapping[str, JsonValue]) -> str:
-        """The answer for people, as Markdown."""
+    def report(self, summary: Mapping[str, Any]) -> Iterable[str]:
+        """The answer for people, as Markdown, in parts."""
         ...
 
-    def headline(self, summary: Mapping[str, JsonValue]) -> str:
+    def headline(self, summary: Mapping[str, Any]) -> str:
         """The answer in a few lines, for a terminal."""
         ...

@@ -17,6 +17,7 @@ from enum import IntEnum
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from actors import prompts
 from actors.assembly import role_of
@@ -33,13 +34,14 @@ from orchestrator.batch_synthesis import Bounds
 from orchestrator.exporters import exported
 from orchestrator.model_use import ModelUse
 from orchestrator.resume import Earlier
+from orchestrator.rows import told
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.shards import Gathered
 from orchestrator.shared_batch import run_work
 from orchestrator.spend import Spend, spend_of
 from orchestrator.store import RunDirectory
-from orchestrator.synthesis import Head, Money, encode
+from orchestrator.synthesis import Head, Money, encoded
 from orchestrator.tally import Tally
 from orchestrator.telemetry import Telemetry
 
@@ -76,7 +78,7 @@ class Performed:
     """What came of it."""
 
     status: ExitStatus
-    summary: Mapping[str, JsonValue]
+    summary: Mapping[str, Any]
     report: str
     headline: str
 
@@ -118,7 +120,7 @@ def carry_out(request: Request, work: JobWork, directory: RunDirectory, earlier:
         request.alerted(alert)
 
     def last(tally: Tally) -> Run:
-        return job.last_run(list(gathered.records.values()), _bounds(settings, batch_id, tally))
+        return job.last_run(gathered.records, _bounds(settings, batch_id, tally))
 
     def ended(run: Run, state: State) -> None:
         gathered.use.add(state.outcomes.values())
@@ -141,14 +143,13 @@ def carry_out(request: Request, work: JobWork, directory: RunDirectory, earlier:
     )
     progress.close()
     telemetry.close()
-    records = list(gathered.records.values())
     status = exit_status(ending, min_fraction=settings.min_fraction)
     spend = spend_of(chain(directory.outcomes(), directory.history()))
     elapsed_s = time.monotonic() - began_s
     head = _head(request, plan, batch_id, ending, status=status, spend=spend, use=gathered.use, elapsed_s=elapsed_s)
     if tree and not concluded:  # it never began: the report says so
-        concluded.append((job.last_run([], _bounds(settings, batch_id, ending.tally)), State()))
-    summary = job.summarize(head, records, concluded[0] if concluded else None)
+        concluded.append((job.last_run({}, _bounds(settings, batch_id, ending.tally)), State()))
+    summary = job.summarize(head, gathered.records, concluded[0] if concluded else None)
     return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
 
 
@@ -218,14 +219,14 @@ def _assigned(request: Request) -> dict[str, str]:
     return {specialist.name: request.model.assigned(specialist).model for specialist in everybody}
 
 
-def _written(directory: RunDirectory, job: Job, summary: Mapping[str, JsonValue], ending: Ending) -> str:
+def _written(directory: RunDirectory, job: Job, summary: Mapping[str, Any], ending: Ending) -> str:
     """The answer's files, and Parquet of a batch that has come to its end. Gives the report's name.
 
     Without room for them an interrupted batch is as resumable as before; Raises RunDirectoryError for any other.
     """
     try:
-        directory.write_bytes("summary.json", encode(dict(summary)))
-        report = directory.write_bytes("report.md", job.report(summary).encode("utf-8", "replace"))
+        directory.write_parts("summary.json", encoded(summary))
+        report = directory.write_parts("report.md", (part.encode("utf-8", "replace") for part in job.report(summary)))
     except RunDirectoryError as error:
         if not ending.interrupted:
             raise
@@ -310,4 +311,6 @@ def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str],
     """Human text to stderr, the summary to stdout when asked for."""
     sys.stderr.write(performed.headline + f"\nreport     {performed.report}\n")
     if as_json:
-        write(json.dumps(performed.summary, ensure_ascii=False) + "\n")
+        for part in told(performed.summary):
+            write(part)
+        write("\n")

@@ -19,7 +19,7 @@ def answer(standings: Sequence[Standing]) -> str:
     if not standings:
         return "There was no service to audit."
     verdicts = Counter(standing.verdict for standing in standings)
-    needy = [standing.evidence.name for standing in standings if standing.verdict is Verdict.NEEDS_WORK]
+    needy = [standing.brief.name for standing in standings if standing.verdict is Verdict.NEEDS_WORK]
     parts = [_need(needy, len(standings))]
     if verdicts[Verdict.WATCH]:
         parts.append(f"{verdicts[Verdict.WATCH]} should be watched.")
@@ -27,7 +27,7 @@ def answer(standings: Sequence[Standing]) -> str:
     if shared is not None and len(shared.services) >= CAUSE_SERVICES_MIN:
         parts.append(f"The widest common cause is {shared.name}, in {_count(len(shared.services), 'service')}.")
     parts.append(_well(verdicts[Verdict.HEALTHY], verdicts[Verdict.UNKNOWN]))
-    nowhere = [source for source in SOURCES.values() if not any(source in s.evidence.weights for s in standings)]
+    nowhere = [source for source in SOURCES.values() if not any(source in s.brief.weights for s in standings)]
     if nowhere:
         parts.append(f"Read for no service, so unknown of all: {', '.join(nowhere)}.")
     return " ".join(parts)

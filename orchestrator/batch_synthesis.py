@@ -19,6 +19,7 @@ from actors.session import REQUEST_OVERHEAD_TOKENS
 from actors.specialists.lead import LEAD, Overview, Seen, overview, seen
 from orchestrator import synthesis_records as records
 from orchestrator.estate import Standing, names_of
+from orchestrator.evidence import Evidence
 from orchestrator.patterns import Tree
 from orchestrator.runs import Run, State
 from orchestrator.synthesis_records import Covered, Json
@@ -148,10 +149,10 @@ def _shortened(told: Json, first_max: int, entries_max: int, names_max: int) -> 
     return told
 
 
-def synthesis_run(standings: Sequence[Standing], bounds: Bounds) -> Run:
-    """The run that comes to one page about all `standings`."""
-    leaves, left_out = _leaves(standings, bounds)
-    merge = LeadMerge(bounds, {s.evidence.name: records.facts(s) for s in standings})
+def synthesis_run(standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds) -> Run:
+    """The run that comes to one page about all `standings`, whose findings are in `evidence`, by name."""
+    leaves, left_out = _leaves(standings, evidence, bounds)
+    merge = LeadMerge(bounds, {s.brief.name: records.facts(s) for s in standings})
     return Run(id=RUN_ID, pattern=Tree(leaves, merge), subject="synthesis", context={"left_out": [*left_out]})
 
 
@@ -163,7 +164,7 @@ def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Jso
     if root is None:  # it was stopped before its end, or there was nothing to read
         return {"by": "nobody", "trouble": "the synthesis ended before its page was written", "left_out": left_out}
     told, top = root.body["overview"], root.nodes[-1]
-    facts = {s.evidence.name: records.facts(s) for s in standings}
+    facts = {s.brief.name: records.facts(s) for s in standings}
     by_rules = [node for node in root.nodes if node["trouble"]]
     return {
         "by": top["by"],
@@ -181,13 +182,15 @@ def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Jso
     }
 
 
-def _leaves(standings: Sequence[Standing], bounds: Bounds) -> tuple[list[Item], list[str]]:
+def _leaves(
+    standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds
+) -> tuple[list[Item], list[str]]:
     """Every service's record at the greatest detail that the budget allows, and who had to be left out of it."""
-    names = names_of(standing.evidence for standing in standings)
+    names = names_of(standing.brief for standing in standings)
     leaves: list[Item] = []
     left_tokens = float("inf") if bounds.tokens_left is None else bounds.tokens_left
     for findings_max in DETAILS:
-        leaves = [_leaf(standing, names, findings_max) for standing in records.by_cause(standings)]
+        leaves = [_leaf(s, evidence[s.brief.name], names, findings_max) for s in records.by_cause(standings)]
         if _cost_tokens(leaves, bounds) <= left_tokens:
             return leaves, []
     ranked = sorted(leaves, key=lambda leaf: int(leaf.body["rank"]))
@@ -196,10 +199,10 @@ def _leaves(standings: Sequence[Standing], bounds: Bounds) -> tuple[list[Item], 
     return [leaf for leaf in leaves if leaf.id in read], [leaf.id for leaf in ranked[kept:]]
 
 
-def _leaf(standing: Standing, names: Mapping[str, str], findings_max: int) -> Item:
-    body = records.record(standing, names, findings_max=findings_max)
+def _leaf(standing: Standing, evidence: Evidence, names: Mapping[str, str], findings_max: int) -> Item:
+    body = records.record(standing, evidence, names, findings_max=findings_max)
     covered = records.covered_by(standing)
-    return Item(id=standing.evidence.name, body=body, size_bytes=records.size_bytes(body), covered=covered)
+    return Item(id=standing.brief.name, body=body, size_bytes=records.size_bytes(body), covered=covered)
 
 
 def _cost_tokens(leaves: Sequence[Item], bounds: Bounds) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.briefs import Problem
 from orchestrator.claims import Claim
 from orchestrator.estate import Standing, named, names_of
 from orchestrator.scoring import Verdict
@@ -36,27 +37,27 @@ class OwnerShare:
 
 def by_cause(standings: Sequence[Standing]) -> list[Group]:
     """Services whose problems have a cause in common; symptoms go under the name of the service that causes them."""
-    names = names_of(standing.evidence for standing in standings)
+    names = names_of(standing.brief for standing in standings)
 
-    return _groups(standings, lambda claim: cause_name(claim, names))
+    return _groups(standings, lambda problem: cause_name(problem, names))
 
 
-def cause_name(claim: Claim, names: Mapping[str, str]) -> str:
-    """What a claim's cause goes under; "" when it names none. `names` are the services, by lower case."""
-    service = named(claim.cause, names) if claim.role == "symptom" else ""
-    return service or " ".join(claim.cause.casefold().split())
+def cause_name(problem: Problem | Claim, names: Mapping[str, str]) -> str:
+    """What a problem's cause goes under; "" when it names none. `names` are the services, by lower case."""
+    service = named(problem.cause, names) if problem.role == "symptom" else ""
+    return service or " ".join(problem.cause.casefold().split())
 
 
 def by_kind(standings: Sequence[Standing]) -> list[Group]:
     """Services that have the same kind of problem."""
-    return _groups(standings, lambda claim: claim.kind)
+    return _groups(standings, lambda problem: problem.kind)
 
 
 def by_owner(standings: Sequence[Standing]) -> list[OwnerShare]:
     """Every owner's services, those with the most to do first."""
     owned: dict[str, list[Standing]] = {}
     for standing in standings:
-        owned.setdefault(standing.evidence.owner, []).append(standing)
+        owned.setdefault(standing.brief.owner, []).append(standing)
     shares = [_share(owner, its) for owner, its in owned.items()]
     return sorted(shares, key=lambda s: (-len(s.needs_work), -len(s.watch), -s.score_mean, s.owner))
 
@@ -71,13 +72,13 @@ def _share(owner: str, standings: Sequence[Standing]) -> OwnerShare:
     )
 
 
-def _groups(standings: Sequence[Standing], name_of: Callable[[Claim], str]) -> list[Group]:
+def _groups(standings: Sequence[Standing], name_of: Callable[[Problem], str]) -> list[Group]:
     found: dict[str, list[tuple[str, float]]] = {}
     for standing in standings:
-        for claim in standing.evidence.claims:
-            name = name_of(claim) if claim.points > 0 else ""
+        for problem in standing.brief.problems:
+            name = name_of(problem) if problem.points > 0 else ""
             if name:
-                found.setdefault(name, []).append((standing.evidence.name, claim.points))
+                found.setdefault(name, []).append((standing.brief.name, problem.points))
     groups = [
         Group(
             name=name,
@@ -92,4 +93,4 @@ def _groups(standings: Sequence[Standing], name_of: Callable[[Claim], str]) -> l
 
 
 def _names(standings: Iterable[Standing]) -> tuple[str, ...]:
-    return tuple(standing.evidence.name for standing in standings)
+    return tuple(standing.brief.name for standing in standings)

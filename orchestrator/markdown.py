@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 # As entities, since not every renderer takes a backslash before these.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
@@ -37,8 +38,8 @@ def code(said: str) -> str:
     return f"{fence}{pad}{content}{pad}{fence}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """The lines of a table. Cells are escaped already; headings that end in a colon are set to the right."""
     rule = ["---:" if name.endswith(":") else "---" for name in head]
-    lines = [[name.rstrip(":") for name in head], rule, *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+    for cells in chain(([name.rstrip(":") for name in head], rule), rows):
+        yield f"| {' | '.join(cells)} |"

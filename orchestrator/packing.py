@@ -1,4 +1,4 @@
-"""A service's evidence in few bytes, for as long as the batch runs: a quarter of what it takes as values.
+"""A service's evidence in few bytes, for as long as the batch lives: a quarter of what it takes as values.
 
 A batch of 100,000 services holds 50 MB of it instead of 210, and tells it cheaply from driver to driver.
 """
@@ -6,8 +6,8 @@ A batch of 100,000 services holds 50 MB of it instead of 210, and tells it cheap
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 from zlib import compress, decompress
 
@@ -41,6 +41,25 @@ def unpacked(data: bytes) -> Evidence:
             "failures": tuple(Failed(**dict(zip(_FAILED, row, strict=True))) for row in told["failures"]),
         }
     )
+
+
+@dataclass(slots=True)
+class Unpacked(Mapping[str, Evidence]):
+    """Records by name as the evidence that they are, unpacked when it is looked at; the last one is remembered."""
+
+    records: Mapping[str, bytes]
+    _last: tuple[str, Evidence] | None = None
+
+    def __getitem__(self, name: str) -> Evidence:
+        if self._last is None or self._last[0] != name:
+            self._last = name, unpacked(self.records[name])
+        return self._last[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
 
 
 def _told(name: str, value: Any) -> Any:

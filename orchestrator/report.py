@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -11,28 +11,38 @@ from orchestrator.markdown import table, text
 from orchestrator.report_synthesis import synthesis
 
 Summary: TypeAlias = Mapping[str, Any]
-SERVICES_IN_FULL_MAX = 40
 
 
-def report(summary: Summary) -> str:
-    """The report of one batch as Markdown.
+def report(summary: Summary) -> Iterator[str]:
+    """The report of one batch as Markdown, line by line: services are looked at one after the other.
 
     Every service has a line; the first SERVICES_IN_FULL_MAX that want looking at have a section. Longer lists end in a
     line that says how many more are in summary.json.
     """
-    sections: Iterable[list[str]] = (
-        _head(summary),
-        synthesis(summary["synthesis"]),
-        parts.gaps(summary),
-        _ranking(summary["services"]),
-        parts.groups(summary["groups"]),
-        *(parts.service(service) for service in _in_full(summary["services"])),
-        parts.conflicts(summary["services"]),
-        parts.struck(summary["services"]),
-        parts.failures(summary["failures"]),
-        _reading(),
-    )
-    return "\n".join(chain.from_iterable([*lines, ""] for lines in sections if lines)).rstrip("\n") + "\n"
+    first = True
+    for section in _sections(summary):
+        for number, line in enumerate(section):
+            yield line + "\n" if first or number else f"\n{line}\n"
+            first = False
+
+
+def _sections(summary: Summary) -> Iterator[Iterable[str]]:
+    """Those that have something to say."""
+    noted, failures = parts.Noted(), parts.Failures()
+    for service in summary["services"]:
+        noted.add(service)
+    for failed in summary["failures"]:
+        failures.add(failed)
+    yield _head(summary)
+    yield synthesis(summary["synthesis"])
+    yield parts.gaps(summary["not_known"], noted, failures)
+    yield _ranking(summary["services"])
+    yield parts.groups(summary["groups"])
+    yield from map(parts.service, noted.in_full)
+    yield noted.conflicts.lines()
+    yield noted.struck.lines()
+    yield failures.listed.lines()
+    yield _reading()
 
 
 def _head(summary: Summary) -> list[str]:
@@ -144,7 +154,7 @@ def _caches(cache: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def _ranking(services: Sequence[Mapping[str, Any]]) -> list[str]:
+def _ranking(services: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     rows = (
         (
             str(service["rank"]),
@@ -158,13 +168,7 @@ def _ranking(services: Sequence[Mapping[str, Any]]) -> list[str]:
         for service in services
     )
     head = ("#:", "service", "verdict", "score:", "owner", "read", "weightiest finding")
-    return ["## Ranking", "", *table(head, rows)] if services else []
-
-
-def _in_full(services: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those with something to say beside their line in the ranking, from the top."""
-    worth = [s for s in services if s["verdict"] != "healthy" and (s["findings"] or s["conflicts"] or s["struck"])]
-    return worth[:SERVICES_IN_FULL_MAX]
+    return chain(["## Ranking", ""], table(head, rows)) if services else ()
 
 
 def _reading() -> list[str]:

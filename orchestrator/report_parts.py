@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from orchestrator.claims import SOURCES
@@ -10,19 +12,77 @@ from orchestrator.markdown import code, text
 
 Part: TypeAlias = Mapping[str, Any]
 NAMES_MAX, GAP_NAMES_MAX, LINES_MAX, GROUPS_MAX = 12, 100, 200, 15
+SERVICES_IN_FULL_MAX = 40
 FINDINGS_MAX, CITATIONS_MAX, GAPS_MAX = 10, 6, 10
 _LETTERS = {"incidents": "I", "git": "G", "metrics": "M", "runbooks": "R"}
 _MARKS = {"read": "{}", "absent": "–", "failed": "{}✗"}
 
 
-def gaps(summary: Part) -> list[str]:
+@dataclass(slots=True)
+class Listed:
+    """A section of bullets: the first of them, and how many there are."""
+
+    heading: str
+    shown: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.count += 1
+            if len(self.shown) < LINES_MAX:
+                self.shown.append(line)
+
+    def lines(self) -> list[str]:
+        more = _more(self.count - len(self.shown), "lines")
+        return [self.heading, "", *self.shown, *more] if self.shown else []
+
+
+@dataclass(slots=True)
+class Noted:
+    """What several sections say of all services, of each at most so many: gathered in one walk over them."""
+
+    in_full: list[Part] = field(default_factory=list)
+    conflicts: Listed = field(default_factory=lambda: Listed("## Conflicts between sources"))
+    struck: Listed = field(default_factory=lambda: Listed("## Struck out"))
+    gaps_told: int = 0  # by specialists, beside sources that are absent or failed
+
+    def add(self, told: Part) -> None:
+        name = text(told["name"])
+        self.conflicts.add(f"- {name}: {text(conflict)}" for conflict in told["conflicts"])
+        self.struck.add(f"- {name}, {_struck(claim)}" for claim in told["struck"])
+        self.gaps_told += sum(": absent," not in gap and ": failed," not in gap for gap in told["gaps"])
+        worth = told["verdict"] != "healthy" and (told["findings"] or told["conflicts"] or told["struck"])
+        if worth and len(self.in_full) < SERVICES_IN_FULL_MAX:
+            self.in_full.append(told)
+
+
+@dataclass(slots=True)
+class Failures:
+    """Failures as they are listed, and for each source how many there are by reason."""
+
+    listed: Listed = field(default_factory=lambda: Listed("## Failures"))
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, failed: Part) -> None:
+        agent = str(failed["agent"])
+        self.reasons.setdefault(SOURCES.get(agent, agent), Counter())[failed["reason"]] += 1
+        said = text(failed["message"], characters_max=400)
+        self.listed.add(
+            [f"- {text(failed['task_id'])}: {text(failed['reason'])}, {said} ({failed['spent_tokens']:,} tokens spent)"]
+        )
+
+    def of_source(self, source: str) -> str:
+        """A source's reasons as the end of a line; "" where none failed."""
+        counted = sorted(self.reasons.get(source, Counter()).items())
+        return ": " + ", ".join(f"{count} {text(reason)}" for reason, count in counted) if counted else ""
+
+
+def gaps(known: Part, noted: Noted, failures: Failures) -> list[str]:
     """What was not read, by source, with the reason where there is one."""
-    known = summary["not_known"]
-    reasons = _reasons(summary["failures"])
     lines = [
         *(f"- {source} absent in {_names(names, GAP_NAMES_MAX)}" for source, names in known["absent"].items()),
         *(
-            f"- {source} failed in {_names(names, GAP_NAMES_MAX)}{reasons.get(source, '')}"
+            f"- {source} failed in {_names(names, GAP_NAMES_MAX)}{failures.of_source(source)}"
             for source, names in known["failed"].items()
         ),
     ]
@@ -30,9 +90,8 @@ def gaps(summary: Part) -> list[str]:
         lines.append(f"- too little was read to call {_names(known['unknown'], GAP_NAMES_MAX)} healthy")
     if known["not_reported"]:
         lines.append(f"- nothing was read of {_names(known['not_reported'], GAP_NAMES_MAX)}")
-    told = sum(1 for s in summary["services"] for gap in s["gaps"] if ": absent," not in gap and ": failed," not in gap)
-    if told:
-        lines.append(f"- {told} more gaps that specialists named stand with their services")
+    if noted.gaps_told:
+        lines.append(f"- {noted.gaps_told} more gaps that specialists named stand with their services")
     return ["## What is not known", "", *(lines or ["- nothing that was asked for"])]
 
 
@@ -78,37 +137,11 @@ def service(told: Part) -> list[str]:
     ]
 
 
-def conflicts(services: Sequence[Part]) -> list[str]:
-    return _listed(
-        "## Conflicts between sources",
-        (f"- {text(s['name'])}: {text(conflict)}" for s in services for conflict in s["conflicts"]),
-    )
-
-
-def struck(services: Sequence[Part]) -> list[str]:
-    """Claims that fell, and claims that lost some of their citations."""
-    return _listed(
-        "## Struck out",
-        (
-            f"- {text(s['name'])}, {claim['source']}: "
-            + (f"~~{text(claim['claim'])}~~" if claim["whole"] else f"citations of: {text(claim['claim'])}")
-            + "; "
-            + ", ".join(f"{code(c['citation'])} {c['reason']}" for c in claim["citations"][:CITATIONS_MAX])
-            for s in services
-            for claim in s["struck"]
-        ),
-    )
-
-
-def failures(failed: Sequence[Part]) -> list[str]:
-    return _listed(
-        "## Failures",
-        (
-            f"- {text(f['task_id'])}: {text(f['reason'])}, {text(f['message'], characters_max=400)} "
-            f"({f['spent_tokens']:,} tokens spent)"
-            for f in failed
-        ),
-    )
+def _struck(claim: Part) -> str:
+    """A claim that fell, or one that lost some of its citations."""
+    said = f"~~{text(claim['claim'])}~~" if claim["whole"] else f"citations of: {text(claim['claim'])}"
+    cited = ", ".join(f"{code(c['citation'])} {c['reason']}" for c in claim["citations"][:CITATIONS_MAX])
+    return f"{claim['source']}: {said}; {cited}"
 
 
 def _finding(finding: Part) -> str:
@@ -135,24 +168,6 @@ def _names(names: Sequence[str], names_max: int = NAMES_MAX) -> str:
     shown = ", ".join(text(name) for name in names[:names_max])
     counted = f"{len(names)} service{'' if len(names) == 1 else 's'}"
     return f"{counted} ({shown}{', …' if len(names) > names_max else ''})"
-
-
-def _reasons(failed: Iterable[Part]) -> dict[str, str]:
-    """For each source, its failures by reason, as the end of a line."""
-    counts: dict[str, dict[str, int]] = {}
-    for failure in failed:
-        agent = str(failure["agent"])
-        of_source = counts.setdefault(SOURCES.get(agent, agent), {})
-        of_source[failure["reason"]] = of_source.get(failure["reason"], 0) + 1
-    return {
-        source: ": " + ", ".join(f"{count} {text(reason)}" for reason, count in sorted(reasons.items()))
-        for source, reasons in counts.items()
-    }
-
-
-def _listed(heading: str, lines: Iterable[str]) -> list[str]:
-    every = list(lines)
-    return [heading, "", *every[:LINES_MAX], *_more(len(every) - LINES_MAX, "lines")] if every else []
 
 
 def _more(count: int, what: str) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -240,6 +241,26 @@ class RunDirectory:
         """A whole file, or the one before it: never a half. Gives the name to show."""
         with self._usable():
             self.files.put(name, content, durable=True)
+        return self._address_of(name)
+
+    def write_parts(self, name: str, parts: Iterable[bytes]) -> str:
+        """As `write_bytes`, for what is too large to be held whole: its parts come one after the other."""
+        scratch = self.files.scratch
+        with self._usable(), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as folder:
+            made = Path(folder) / "whole"
+            with made.open("wb") as file:
+                file.writelines(parts)
+                file.flush()
+                os.fsync(file.fileno())
+            if scratch is None:
+                with pa.memory_map(str(made), "r") as whole:
+                    self.files.put(name, whole.read_buffer(), durable=True)
+            else:
+                self.files.move(str(made.relative_to(scratch)), name)
+                self.files.settle("")
+        return self._address_of(name)
+
+    def _address_of(self, name: str) -> str:
         address, mark, query = self.shown.partition("?")
         return f"{address}/{name}{mark}{query}"
 

@@ -1,28 +1,30 @@
 """The answer for programs: `summary.json` (schema muster.audit/1) from every service's evidence.
 
-Deterministic: but for ids and times, the same outcomes give the same bytes, whichever came first.
+Deterministic: but for ids and times, the same outcomes give the same bytes, whichever came first. Of all services at
+once only briefs are held; what a service's entry says is taken from its evidence when the entry is looked at.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from actors.contracts import JsonValue
 from orchestrator import groups
 from orchestrator.answer import answer
+from orchestrator.briefs import brief_of
 from orchestrator.citations import Struck
 from orchestrator.claims import SOURCES, Claim
 from orchestrator.estate import Standing, rank
-from orchestrator.evidence import Evidence, State
+from orchestrator.evidence import Evidence, Failed, State
+from orchestrator.rows import Rows, told
 from orchestrator.scoring import Verdict
 from orchestrator.spend import Spend
 
 SCHEMA = "muster.audit/1"
-Json: TypeAlias = "dict[str, JsonValue]"
+Json: TypeAlias = "dict[str, Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,14 @@ class Head:
 
 
 def summarize(
-    head: Head, evidence: Iterable[Evidence], page: Callable[[Sequence[Standing]], Json] | None = None
+    head: Head, evidence: Mapping[str, Evidence], page: Callable[[Sequence[Standing]], Json] | None = None
 ) -> Json:
-    """The summary of a batch, ready for `encode`. Services come worst first.
+    """The summary of a batch, ready for `encoded`. Services come worst first.
 
-    `page` is what leads made of them; where they came to one, its summary is the answer.
+    `evidence` is kept by name, and looked up whenever a service's entry is. `page` is what leads made of all services;
+    where they came to one, its summary is the answer.
     """
-    standings = rank(evidence)
+    standings = rank(map(brief_of, evidence.values()))
     synthesis: Json = page(standings) if page else {"by": "rules"}
     return {
         "schema": SCHEMA,
@@ -79,7 +82,7 @@ def summarize(
         "budget": asdict(head.money),
         "models": head.models,
         "cache": head.cache,
-        "services": [_service(standing) for standing in standings],
+        "services": Rows(standings, lambda standing: _service(standing, evidence[standing.brief.name])),
         "groups": {
             "causes": [_group(group) for group in groups.by_cause(standings)],
             "kinds": [_group(group) for group in groups.by_kind(standings)],
@@ -87,33 +90,36 @@ def summarize(
         },
         "synthesis": synthesis,
         "not_known": _not_known(standings),
-        "failures": [failure for standing in standings for failure in _failures(standing.evidence)],
+        "failures": Rows(
+            [(standing.brief.name, place) for standing in standings for place in range(len(standing.brief.failed))],
+            lambda failed: _failure(failed[0], evidence[failed[0]].failures[failed[1]]),
+        ),
     }
 
 
-def encode(summary: Json) -> bytes:
-    """The summary as the bytes of summary.json."""
-    return (json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace")
+def encoded(summary: Mapping[str, Any]) -> Iterator[bytes]:
+    """The summary as the bytes of summary.json, a service at a time."""
+    yield from (part.encode("utf-8", "replace") for part in told(summary, indent=1))
+    yield b"\n"
 
 
 def _coverage(standings: Sequence[Standing]) -> Json:
     """How much was read. A service is reported when at least one of its sources was."""
-    all_evidence = [standing.evidence for standing in standings]
-    failed = Counter(failure.reason for evidence in all_evidence for failure in evidence.failures)
-    states = {source: Counter(e.states[source].value for e in all_evidence) for source in SOURCES.values()}
+    briefs = [standing.brief for standing in standings]
+    failed = Counter(reason for brief in briefs for reason in brief.failed)
+    states = {source: Counter(brief.states[source].value for brief in briefs) for source in SOURCES.values()}
     return {
-        "services": {"total": len(all_evidence), "reported": sum(bool(e.weights) for e in all_evidence)},
+        "services": {"total": len(briefs), "reported": sum(bool(brief.weights) for brief in briefs)},
         "tasks": {
-            "planned": sum(e.tasks_planned for e in all_evidence),
-            "succeeded": sum(e.tasks_succeeded for e in all_evidence),
+            "planned": sum(brief.tasks_planned for brief in briefs),
+            "succeeded": sum(brief.tasks_succeeded for brief in briefs),
             "failed": dict(sorted(failed.items())),
         },
         "sources": {source: {state.value: states[source][state.value] for state in State} for source in states},
     }
 
 
-def _service(standing: Standing) -> Json:
-    evidence = standing.evidence
+def _service(standing: Standing, evidence: Evidence) -> Json:
     return {
         "name": evidence.name,
         "rank": standing.rank,
@@ -130,7 +136,7 @@ def _service(standing: Standing) -> Json:
         },
         "pointed_at_by": list(standing.pointed_at_by),
         "findings": [_finding(claim) for claim in evidence.claims],
-        "conflicts": list(standing.conflicts),
+        "conflicts": [*evidence.conflicts, *standing.doubts],
         "gaps": list(evidence.gaps),
         "struck": [_struck(struck) for struck in evidence.struck],
     }
@@ -183,29 +189,26 @@ def _not_known(standings: Sequence[Standing]) -> Json:
     return {
         "absent": _without(standings, State.ABSENT),
         "failed": _without(standings, State.FAILED),
-        "unknown": [s.evidence.name for s in standings if s.verdict is Verdict.UNKNOWN],
-        "not_reported": [s.evidence.name for s in standings if not s.evidence.weights],
+        "unknown": [s.brief.name for s in standings if s.verdict is Verdict.UNKNOWN],
+        "not_reported": [s.brief.name for s in standings if not s.brief.weights],
     }
 
 
 def _without(standings: Sequence[Standing], state: State) -> Json:
     found: Json = {}
     for source in SOURCES.values():
-        names: list[JsonValue] = [s.evidence.name for s in standings if s.evidence.states[source] is state]
+        names: list[JsonValue] = [s.brief.name for s in standings if s.brief.states[source] is state]
         if names:
             found[source] = names
     return found
 
 
-def _failures(evidence: Evidence) -> list[Json]:
-    return [
-        {
-            "task_id": failed.task_id,
-            "service": evidence.name,
-            "agent": failed.agent,
-            "reason": failed.reason,
-            "message": failed.message,
-            "spent_tokens": failed.spent_tokens,
-        }
-        for failed in evidence.failures
-    ]
+def _failure(service: str, failed: Failed) -> Json:
+    return {
+        "task_id": failed.task_id,
+        "service": service,
+        "agent": failed.agent,
+        "reason": failed.reason,
+        "message": failed.message,
+        "spent_tokens": failed.spent_tokens,
+    }

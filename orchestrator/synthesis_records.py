@@ -74,15 +74,15 @@ def total(parts: Sequence[Covered]) -> Covered:
 
 def covered_by(standing: Standing) -> Covered:
     """The counts of one service."""
-    evidence, verdict = standing.evidence, standing.verdict
+    brief, verdict = standing.brief, standing.verdict
     return Covered(
         services=1,
-        reported=int(bool(evidence.weights)),
-        tasks_planned=evidence.tasks_planned,
-        tasks_succeeded=evidence.tasks_succeeded,
+        reported=int(bool(brief.weights)),
+        tasks_planned=brief.tasks_planned,
+        tasks_succeeded=brief.tasks_succeeded,
         verdicts=Counter({verdict.value: 1}),
-        failed=Counter(failure.reason for failure in evidence.failures),
-        owners={evidence.owner: (1, int(verdict is Verdict.NEEDS_WORK), int(verdict is Verdict.WATCH))},
+        failed=Counter(brief.failed),
+        owners={brief.owner: (1, int(verdict is Verdict.NEEDS_WORK), int(verdict is Verdict.WATCH))},
     )
 
 
@@ -92,18 +92,18 @@ def facts(standing: Standing) -> Json:
         "rank": standing.rank,
         "score": round(standing.score, 1),
         "verdict": standing.verdict.value,
-        "owner": standing.evidence.owner,
+        "owner": standing.brief.owner,
     }
 
 
-def record(standing: Standing, names: Mapping[str, str], *, findings_max: int) -> Json:
+def record(standing: Standing, evidence: Evidence, names: Mapping[str, str], *, findings_max: int) -> Json:
     """One service as the lead reads it: its weightiest findings, and what was not read."""
-    claims = [claim for claim in standing.evidence.claims if claim.points > 0][:findings_max]
+    claims = [claim for claim in evidence.claims if claim.points > 0][:findings_max]
     return {
-        "service": standing.evidence.name,
+        "service": evidence.name,
         **facts(standing),
-        "findings": [_finding(standing.evidence, claim, names) for claim in claims],
-        "not_known": _not_read(standing.evidence),
+        "findings": [_finding(evidence, claim, names) for claim in claims],
+        "not_known": _not_read(evidence),
     }
 
 
@@ -120,19 +120,19 @@ def size_bytes(body: Json) -> int:
 
 def by_cause(standings: Sequence[Standing]) -> list[Standing]:
     """Services that share a cause side by side, the widest cause first, so that one lead sees them together."""
-    names = names_of(standing.evidence for standing in standings)
-    causes = {s.evidence.name: _causes(s, names) for s in standings}
+    names = names_of(standing.brief for standing in standings)
+    causes = {s.brief.name: _causes(s, names) for s in standings}
     counts = Counter(cause for of_one in causes.values() for cause in of_one)
 
     def place(standing: Standing) -> tuple[int, str, int]:
-        widest = max(((counts[c], c) for c in causes[standing.evidence.name] if counts[c] > 1), default=(0, ""))
+        widest = max(((counts[c], c) for c in causes[standing.brief.name] if counts[c] > 1), default=(0, ""))
         return -widest[0], widest[1], standing.rank
 
     return sorted(standings, key=place)
 
 
 def _causes(standing: Standing, names: Mapping[str, str]) -> set[str]:
-    return {cause_name(claim, names) for claim in standing.evidence.claims if claim.points > 0} - {""}
+    return {cause_name(problem, names) for problem in standing.brief.problems if problem.points > 0} - {""}
 
 
 def _finding(evidence: Evidence, claim: Claim, names: Mapping[str, str]) -> Json:

@@ -12,21 +12,20 @@ from actors.contracts import Reason, Result, Task
 from actors.specialists.lead import LEAD, overview, seen
 from actors.tools.base import ToolContext
 from actors.tools.shared import Shared
-from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
+from orchestrator.batch_synthesis import Bounds, synthesis_page
 from orchestrator.report_synthesis import synthesis
 from orchestrator.runs import State
-from orchestrator.synthesis import encode, summarize
-from support.answers import HEAD
-from support.batches import Answerer, a_service, by_rules, carried_through, failing, standings
+from orchestrator.synthesis import encoded, summarize
+from support.answers import HEAD, by_name
+from support.batches import Answerer, a_service, by_rules, carried_through, estate, failing, last_run, standings
 from support.tasks import a_result
 
 SMALL = Bounds(batch_id="b", tokens_per_task=32_000)
 
 
 def page_of(services: int, bounds: Bounds = SMALL, answer: Answerer = by_rules) -> dict[str, Any]:
-    ranked = standings(services)
-    run = synthesis_run(ranked, bounds)
-    return synthesis_page(run, carried_through(run, answer), ranked)
+    run = last_run(services, bounds)
+    return synthesis_page(run, carried_through(run, answer), standings(services))
 
 
 @pytest.mark.parametrize("services", [1, 2, 40, 700])
@@ -54,11 +53,10 @@ def test_common_causes_are_added_up_over_the_whole_tree() -> None:
 
 def test_the_page_ranks_as_the_rules_do_and_cites_findings_that_are_there() -> None:
     """What to begin with is the top of the ranking; every id points at a finding of its service in summary.json."""
-    ranked = standings(300)
     page = page_of(300)
 
-    findings = {s.evidence.name: len(s.evidence.claims) for s in ranked}
-    assert [entry["service"] for entry in page["first"]] == [s.evidence.name for s in ranked[: len(page["first"])]]
+    findings = {name: len(evidence.claims) for name, evidence in estate(300).items()}
+    assert [entry["service"] for entry in page["first"]] == [s.brief.name for s in standings(300)[: len(page["first"])]]
     for citation in (c for entry in (*page["first"], *page["causes"]) for c in entry["citations"]):
         service, _, number = citation.partition("#")
         assert 1 <= int(number) <= findings[service]
@@ -66,10 +64,9 @@ def test_the_page_ranks_as_the_rules_do_and_cites_findings_that_are_there() -> N
 
 def test_a_larger_window_makes_fewer_nodes_and_each_fits_its_ceiling() -> None:
     """Groups are as large as a node may read: a byte counts as a token until somebody knows better."""
-    ranked = standings(700)
     counts = []
     for tokens in (30_000, 60_000, 200_000):
-        run = synthesis_run(ranked, Bounds(batch_id="b", tokens_per_task=tokens))
+        run = last_run(700, Bounds(batch_id="b", tokens_per_task=tokens))
         tasks = carried_through(run).planned.values()
         counts.append(len(tasks))
         sizes = [len(json.dumps(task.inputs, separators=(",", ":"))) for task in tasks]
@@ -87,7 +84,7 @@ def test_a_small_budget_shows_less_of_each_service_and_then_fewer_services_and_s
 
     assert rich["left_out"] == []
     assert len(poor["left_out"]) + poor["covered"]["services"] == 2_000
-    assert standings(2_000)[0].evidence.name in poor["nodes"][0]["read"]
+    assert standings(2_000)[0].brief.name in poor["nodes"][0]["read"]
     assert "were not read for this page" in "\n".join(synthesis(poor))
 
 
@@ -133,7 +130,7 @@ def test_what_a_lead_cannot_have_read_is_struck() -> None:
 
 def test_the_host_reports_citations_that_a_lead_was_not_given() -> None:
     """The same check runs where the lead does, so the outcome table shows it."""
-    run = synthesis_run(standings(3), SMALL)
+    run = last_run(3, SMALL)
     (task,) = carried_through(run).planned.values()
     context = ToolContext(task.id, task.inputs, "k", Shared())
 
@@ -147,11 +144,10 @@ def test_the_same_services_give_the_same_bytes_in_any_order() -> None:
 
     def summary(seed: int) -> bytes:
         chance = random.Random(seed)
-        evidence = chance.sample([a_service(n) for n in range(200)], 200)
-        ranked = standings(200)
-        run = synthesis_run(ranked, SMALL)
+        evidence = by_name(*chance.sample([a_service(n) for n in range(200)], 200))
+        run = last_run(200, SMALL)
         state = carried_through(run, order=lambda step: chance.sample(step, len(step)))
-        return encode(summarize(HEAD, evidence, lambda standings: synthesis_page(run, state, standings)))
+        return b"".join(encoded(summarize(HEAD, evidence, lambda standings: synthesis_page(run, state, standings))))
 
     assert all(summary(seed) == summary(0) for seed in range(1, 6))
 
@@ -166,8 +162,6 @@ def test_the_page_stays_a_page_whatever_the_number_of_services() -> None:
 
 def test_a_synthesis_that_was_stopped_says_so() -> None:
     """An interrupted batch still has a report."""
-    ranked = standings(40)
-    run = synthesis_run(ranked, SMALL)
-    page = synthesis_page(run, State(), ranked)
+    page = synthesis_page(last_run(40, SMALL), State(), standings(40))
 
     assert "ended before its page was written" in "\n".join(synthesis(page))

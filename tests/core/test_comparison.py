@@ -7,11 +7,11 @@ from typing import Any
 from orchestrator.comparison import compare, lines
 from orchestrator.evidence import Evidence
 from orchestrator.synthesis import summarize
-from support.answers import HEAD, a_finding, an_answer, evidence_of, no_answer
+from support.answers import HEAD, a_finding, an_answer, by_name, evidence_of, no_answer
 
 
 def summary(*evidence: Evidence) -> dict[str, Any]:
-    return dict(summarize(HEAD, evidence))
+    return dict(summarize(HEAD, by_name(*evidence)))
 
 
 def service(name: str, *findings: dict[str, Any]) -> Evidence:

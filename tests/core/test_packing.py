@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.evidence import Evidence
-from orchestrator.packing import packed, unpacked
-from support.answers import a_finding, an_answer, evidence_of, no_answer
+from orchestrator.packing import Unpacked, packed, unpacked
+from orchestrator.synthesis import encoded, summarize
+from support.answers import HEAD, a_finding, an_answer, by_name, evidence_of, no_answer
+from support.batches import a_service
 
 TEXTS = st.text(st.characters(), max_size=40)
 
@@ -48,3 +50,11 @@ def test_it_takes_a_quarter_of_the_values() -> None:
     evidence = evidence_of(an_answer(*findings))
 
     assert len(packed(evidence)) < 800
+
+
+def test_a_summary_of_packed_services_is_that_of_their_evidence() -> None:
+    """What is kept of a batch is enough for its whole answer, byte for byte."""
+    evidence = by_name(*(a_service(number) for number in range(30)), evidence_of(no_answer(), service="x"))
+    kept = Unpacked({name: packed(one) for name, one in evidence.items()})
+
+    assert b"".join(encoded(summarize(HEAD, kept))) == b"".join(encoded(summarize(HEAD, evidence)))

@@ -12,7 +12,7 @@ from orchestrator import markdown
 from orchestrator.evidence import Evidence
 from orchestrator.report import report
 from orchestrator.synthesis import Head, Money, summarize
-from support.answers import AGENTS, HEAD, a_finding, an_answer, evidence_of, no_answer
+from support.answers import AGENTS, HEAD, a_finding, an_answer, by_name, evidence_of, no_answer
 
 EVIL = "x\n# Forged\n| a | b |\n<script>alert(1)</script> [click](http://evil.example) ![i](http://e.example) `"
 HEADINGS = {
@@ -36,7 +36,9 @@ def test_the_report_says_what_it_rests_on() -> None:
         run_id="r-7", question="Which?", model="offline", mode="embedded", status="complete", elapsed_s=2, money=money
     )
 
-    said = report(summarize(head, [evidence_of(an_answer(a_finding(severity="critical")))]))
+    evidence = evidence_of(an_answer(a_finding(severity="critical")))
+
+    said = "".join(report(summarize(head, by_name(evidence))))
 
     assert "**Question.** Which?" in said
     assert "1 of 1 service needs reliability work: cart" in said
@@ -52,7 +54,7 @@ def test_a_dollar_cost_that_is_unknown_is_not_shown_as_zero() -> None:
         run_id="r", question="q", model="m", mode="local", status="s", elapsed_s=0, money=Money(spent_microusd=None)
     )
 
-    assert "cost unknown" in report(summarize(head, []))
+    assert "cost unknown" in "".join(report(summarize(head, {})))
 
 
 def test_every_claim_stands_with_its_citations_and_every_gap_with_its_reason() -> None:
@@ -148,7 +150,7 @@ def test_five_thousand_services_have_a_line_each_and_the_report_stays_readable()
 
 
 def _report(*evidence: Evidence) -> str:
-    return report(summarize(HEAD, evidence))
+    return "".join(report(summarize(HEAD, by_name(*evidence))))
 
 
 def _headings(said: str) -> list[str]:

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from orchestrator import scoring
 from orchestrator.answer import answer
-from orchestrator.estate import rank
 from orchestrator.evidence import Evidence
 from orchestrator.scoring import Verdict
-from support.answers import AGENTS, a_finding, an_answer, evidence_of, no_answer
+from support.answers import AGENTS, a_finding, an_answer, evidence_of, no_answer, ranked
 
 SEVERITIES = list(scoring.SEVERITY_POINTS)
 POINTS = st.lists(st.floats(0, 40), max_size=20)
@@ -53,7 +52,7 @@ def test_a_service_without_a_source_counts_with_the_median_of_those_that_have_it
     absent = evidence_of(an_answer(), an_answer(agent="code"), service="absent", agents=("incidents", "code"))
     failed = evidence_of(an_answer(), an_answer(agent="code"), no_answer(agent="metrics"), service="failed")
 
-    standings = {s.evidence.name: s for s in rank([*others, absent, failed])}
+    standings = {s.brief.name: s for s in ranked(*others, absent, failed)}
 
     median = others[2].weights["metrics"]
     assert standings["absent"].imputed["metrics"] == standings["failed"].imputed["metrics"] == median
@@ -79,13 +78,13 @@ def test_where_a_source_of_harm_was_read_nowhere_nobody_is_called_healthy() -> N
     sick = evidence_of(an_answer(a_finding("high"), a_finding("high")), service="sick", agents=agents)
     seen = evidence_of(*(an_answer(agent=a) for a in AGENTS), service="seen")
 
-    blind = {s.evidence.name: s.verdict for s in rank([*clean, sick])}
-    seeing = {s.evidence.name: s.verdict for s in rank([*clean, sick, seen])}
+    blind = {s.brief.name: s.verdict for s in ranked(*clean, sick)}
+    seeing = {s.brief.name: s.verdict for s in ranked(*clean, sick, seen)}
 
     assert blind == {"s0": Verdict.UNKNOWN, "s1": Verdict.UNKNOWN, "s2": Verdict.UNKNOWN, "sick": Verdict.NEEDS_WORK}
     assert [seeing[name] for name in ("s0", "s1", "s2", "seen")] == [Verdict.HEALTHY] * 4
-    assert answer(rank([*clean, sick])).endswith("Read for no service, so unknown of all: metrics.")
-    assert "unknown of all" not in answer(rank([*clean, sick, seen]))
+    assert answer(ranked(*clean, sick)).endswith("Read for no service, so unknown of all: metrics.")
+    assert "unknown of all" not in answer(ranked(*clean, sick, seen))
 
 
 def test_the_thresholds_mean_what_their_comments_say() -> None:

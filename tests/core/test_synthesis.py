@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from actors.contracts import Outcome, Reason
 from actors.specialists.findings import Findings
 from orchestrator.conflicts import find_conflicts
-from orchestrator.estate import rank
 from orchestrator.evidence import Evidence, Subject, weigh
 from orchestrator.report import report
 from orchestrator.scoring import SEVERITY_POINTS, Verdict
-from orchestrator.synthesis import encode, summarize
-from support.answers import AGENTS, HEAD, a_finding, an_answer, evidence_of, no_answer
+from orchestrator.synthesis import encoded, summarize
+from support.answers import AGENTS, HEAD, a_finding, an_answer, by_name, evidence_of, no_answer, ranked
 
 METRIC = "metric:up@1661281200"
 
@@ -31,8 +30,8 @@ def test_a_hundred_shuffled_orders_give_identical_bytes() -> None:
     written = set()
     for _ in range(100):
         dice.shuffle(outcomes)
-        summary = summarize(HEAD, _weighed(outcomes, dice))
-        written.add((encode(summary), report(summary)))
+        summary = summarize(HEAD, by_name(*_weighed(outcomes, dice)))
+        written.add((b"".join(encoded(summary)), "".join(report(summary))))
 
     assert len(written) == 1
 
@@ -150,9 +149,9 @@ def test_a_cause_outranks_the_services_that_show_its_symptoms() -> None:
     shows = [evidence_of(an_answer(symptom, agent="metrics", service=n), service=n) for n in ("web", "api", "app")]
     db = evidence_of(an_answer(a_finding("restarts", citations=[METRIC]), agent="metrics", service="db"), service="db")
 
-    standings = rank([*shows, db])
+    standings = ranked(*shows, db)
 
-    assert standings[0].evidence.name == "db"
+    assert standings[0].brief.name == "db"
     assert standings[0].pointed_at_by == ("api", "app", "web")
     assert standings[0].lent_points == 6
 
@@ -163,10 +162,11 @@ def test_a_symptom_that_points_at_a_healthy_service_is_a_conflict() -> None:
     web = evidence_of(an_answer(symptom, agent="metrics", service="web"), service="web")
     db = evidence_of(an_answer(agent="metrics", service="db"), service="db")
 
-    conflicts = {s.evidence.name: s.conflicts for s in rank([web, db])}
+    doubts = {s.brief.name: s.doubts for s in ranked(web, db)}
 
-    assert conflicts["db"] == ()
-    assert "point at db, where nothing was found" in conflicts["web"][0]
+    assert doubts["db"] == ()
+    assert "point at db, where nothing was found" in doubts["web"][0]
+    assert _summary(web, db)["services"][0]["conflicts"] == list(doubts["web"])
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_facts_that_differ_between_sources_are_named(
 
 def test_the_summary_has_the_stable_shape() -> None:
     """Programs read these keys; a change of them is a new schema."""
-    summary = json.loads(encode(_summary(evidence_of(an_answer(a_finding()), no_answer(agent="code")))))
+    summary = json.loads(b"".join(encoded(_summary(evidence_of(an_answer(a_finding()), no_answer(agent="code"))))))
 
     assert summary["schema"] == "muster.audit/1"
     assert summary["coverage"]["services"] == {"total": 1, "reported": 1}
@@ -258,10 +258,10 @@ def test_a_service_of_which_nothing_was_read_is_listed_as_unknown() -> None:
     """All sources failed: it keeps its line, its reasons and no clean bill of health."""
     nothing = evidence_of(*(no_answer(agent=agent) for agent in AGENTS))
 
-    standing = rank([nothing])[0]
+    standing = ranked(nothing)[0]
 
     assert standing.verdict is Verdict.UNKNOWN
-    assert len(standing.evidence.gaps) == 4
+    assert len(_summary(nothing)["services"][0]["gaps"]) == 4
 
 
 def test_no_services_are_an_answer_too() -> None:
@@ -273,7 +273,7 @@ def test_no_services_are_an_answer_too() -> None:
 
 
 def _summary(*evidence: Evidence) -> dict[str, Any]:
-    return summarize(HEAD, evidence)
+    return summarize(HEAD, by_name(*evidence))
 
 
 def _weighed(outcomes: list[Outcome], dice: random.Random) -> list[Evidence]:

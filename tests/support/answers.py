@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.contracts import Failure, Outcome, Reason, Result
+from orchestrator.briefs import brief_of
+from orchestrator.estate import Standing, rank
 from orchestrator.evidence import Evidence, Subject, weigh
 from orchestrator.synthesis import Head
 
@@ -47,6 +49,14 @@ def no_answer(
     *, service: str = "cart", agent: str = "incidents", reason: Reason = Reason.TIMEOUT, message: str = "late"
 ) -> Failure:
     return Failure(task_id=f"{service}/{agent}", run_id=service, agent=agent, attempt=1, reason=reason, message=message)
+
+
+def by_name(*evidence: Evidence) -> dict[str, Evidence]:
+    return {one.name: one for one in evidence}
+
+
+def ranked(*evidence: Evidence) -> list[Standing]:
+    return rank(map(brief_of, evidence))
 
 
 def evidence_of(*outcomes: Outcome, service: str = "cart", agents: Sequence[str] = AGENTS, owner: str = "") -> Evidence:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from actors.contracts import Outcome, Reason, Result, Task
 from actors.specialists.lead import overview
 from actors.tables import OutcomeRows, outcome_batch
-from orchestrator.estate import Standing, rank
+from orchestrator.batch_synthesis import Bounds, synthesis_run
+from orchestrator.estate import Standing
 from orchestrator.evidence import Evidence
 from orchestrator.runs import Finish, Run, Runs, State
-from support.answers import a_finding, an_answer, evidence_of
+from support.answers import a_finding, an_answer, by_name, evidence_of, ranked
 from support.tasks import a_failure, a_result
 
 CAUSES = ("expired certificates", "no canary", "shared queue")
@@ -29,8 +30,17 @@ def a_service(number: int) -> Evidence:
     return evidence_of(*answers, service=name, agents=agents, owner=f"team-{number % 7}")
 
 
+def estate(services: int) -> dict[str, Evidence]:
+    return by_name(*map(a_service, range(services)))
+
+
 def standings(services: int) -> list[Standing]:
-    return rank(map(a_service, range(services)))
+    return ranked(*map(a_service, range(services)))
+
+
+def last_run(services: int, bounds: Bounds) -> Run:
+    """The run over an estate of so many services."""
+    return synthesis_run(standings(services), estate(services), bounds)
 
 
 def by_rules(task: Task) -> Result:
