@@ -87,7 +87,7 @@ def bare_ray(tasks: int) -> dict[str, float]:
 def muster(tasks: int, *, mode: str, model_s: float = 0.0, per_run: int = TASKS_PER_RUN, sessions: int = 1_000,
            spans: bool = True, durable: bool = True, budget: bool = True) -> dict[str, float]:  # fmt: skip
     """A batch with everything on, in `mode`: its rate, and what it took of processor time and memory."""
-    from shares import unpaid_place
+    from turned_off import unpaid_place
 
     from orchestrator.batch import run_batch
     from orchestrator.store import RunDirectory
@@ -327,7 +327,7 @@ def growth() -> dict[str, float]:
 
 def shares(repeats: int, tasks: int) -> dict[str, float]:
     """The part of the time that budget, durability and tracing take, each turned off in turn."""
-    from shares import shares as measured
+    from turned_off import shares as measured
 
     return measured(repeats, tasks)
 
