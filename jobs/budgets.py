@@ -14,11 +14,10 @@ from typing import cast
 
 from budget import Alert, Limit, Period, Standing, dollars
 from budget.errors import SettingsError
+from jobs.options import microusd_of
 from orchestrator.settings import Settings
 
 log = logging.getLogger("muster.budget")
-
-MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def set_shared(name: str, address: str, *, tokens: int | None, dollars: float | 
 
     if not name or "/" in name or name.startswith("."):
         raise SettingsError(f"{name!r} cannot name a shared budget: use letters, digits and dashes")
-    limit = Limit(tokens, None if dollars is None else round(dollars * MICRO))
+    limit = Limit(tokens, microusd_of(dollars, "--dollars"))
 
     async def make() -> Standing:
         await shared_budget(name, shared_folder(name), limit=limit, period=cast(Period | None, period))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 
 import click
 
+from actors.contracts import Result
 from actors.specialists.registry import AUDIT_SPECIALISTS
-from budget.errors import AllFailedError, MusterError
-from jobs.ask import ask_specialist
+from budget.errors import MusterError
+from jobs.ask import Question, ask_specialist, told
 from jobs.budgets import Alarm, set_shared, show_shared, shown
 from jobs.compare import compare_runs
 from jobs.models import ModelChoice, choose_model
-from jobs.options import batch_options, option, settings_of
+from jobs.options import batch_options, option, settings_of, task_options
 from jobs.perform import ExitStatus, Request, perform, print_summary
 from jobs.registry import JOBS
 from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
@@ -55,7 +57,7 @@ def sample(folder: Path, services: int, seed: int) -> None:
 
 @main.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
-@option("--question", default="", help="What is asked. [default: which services need reliability work?]")
+@option("--question", default="", help="What the report says was asked. [default: which services need work?]")
 @batch_options
 def audit(manifest: Path, question: str, **options: Any) -> None:
     """Audit the services of MANIFEST (Backstage Components) and rank those that need reliability work."""
@@ -66,20 +68,41 @@ def audit(manifest: Path, question: str, **options: Any) -> None:
 @click.argument("agent", type=click.Choice([specialist.name for specialist in AUDIT_SPECIALISTS]))
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.argument("service")
-@batch_options
+@task_options
 def ask(agent: str, manifest: Path, service: str, **options: Any) -> None:
     """Ask one specialist, AGENT, about one SERVICE of MANIFEST; its findings are JSON on stdout."""
     model = _model_of(options)
-    settings = settings_of(options, model=model.name, tiers=model.tiers)
-    try:
-        report = ask_specialist(
-            agent, manifest, service, settings=settings, model=model.factory, run_dir=options["run_dir"]
+    run_dir = _run_dir(options, "ask")
+    asked = ask_specialist(
+        Question(
+            agent=agent,
+            manifest=manifest,
+            service=service,
+            settings=settings_of(options, model=model.name, tiers=model.tiers),
+            model=model,
+            run_dir=run_dir,
+            alerted=Alarm(options["alert_command"]),
+            blocked=_blocked,
         )
-    except AllFailedError as error:
-        click.echo(f"muster: {error}", err=True)
-        leave(ExitStatus.NOTHING_USABLE)
-    click.echo(report.results[0].answer)
-    leave(ExitStatus.ANSWERED)
+    )
+    outcome = asked.outcome
+    look = f"muster show {shlex.quote(str(run_dir))} {shlex.quote(outcome.task_id)}"
+    click.echo(told(outcome, look=look), err=True)
+    if isinstance(outcome, Result):
+        click.echo(outcome.answer)
+    answered = ExitStatus.ANSWERED if isinstance(outcome, Result) else ExitStatus.NOTHING_USABLE
+    leave(ExitStatus.INTERRUPTED if asked.interrupted else answered)
+
+
+def _blocked(said: str) -> None:
+    """The event loop never comes back, so nothing can be done but to say so."""
+    click.echo(f"muster: {said}", err=True)
+    leave(ExitStatus.INTERRUPTED)
+
+
+def _run_dir(options: dict[str, Any], command: str) -> Path | str:
+    named = place(options["run_dir"])
+    return named or Path("runs") / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
 def _model_of(options: dict[str, Any]) -> ModelChoice:
@@ -105,7 +128,7 @@ def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> 
             job=JOBS[job],
             source=source,
             question=question,
-            run_dir=place(options["run_dir"]) or Path("runs") / f"{job}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            run_dir=_run_dir(options, job),
             settings=settings,
             model=model,
             access=access_of(options),

@@ -17,6 +17,7 @@ from actors.contracts import Failure, JsonValue
 from actors.tables import OK, OUTCOME_SCHEMA, outcomes_of
 from actors.terminal import line
 from budget.errors import RunDirectoryError
+from jobs.registry import JOBS
 from orchestrator.attempts import latest
 from orchestrator.object_files import reason_of
 from orchestrator.resume import interrupted
@@ -76,7 +77,7 @@ def _state_of(directory: RunDirectory) -> RunState:
         run_dir=directory.shown,
         run_id=str(manifest.get("run_id", "")),
         job=str(manifest.get("job", "")),
-        state=_state(directory, statuses, len(planned)),
+        state=_state(directory, statuses, len(planned), resumable=manifest.get("job") in JOBS),
         began_s=_number(manifest.get("began_s")),
         runs=int(total) if (total := _number(manifest.get("runs_total"))) is not None else None,
         planned=len(planned | set(effective.column("task_id").to_pylist())),
@@ -160,19 +161,19 @@ def page_of(state: RunState, failures: Sequence[Failure]) -> list[str]:
     run = shlex.quote(state.run_dir)
     if failures:
         lines.append(f"look       muster show {run} {shlex.quote(line(failures[0].task_id))}")
-    if state.state in ("interrupted", "died"):
+    if state.job in JOBS and state.state in ("interrupted", "died"):
         lines.append(f"go on      muster resume {run}")
-    elif failures and state.state == "finished":
+    elif state.job in JOBS and failures and state.state == "finished":
         lines.append(f"again      muster retry {run} --failed-only")
     return lines
 
 
-def _state(directory: RunDirectory, statuses: Mapping[str, int], planned: int) -> str:
+def _state(directory: RunDirectory, statuses: Mapping[str, int], planned: int, *, resumable: bool) -> str:
     if directory.in_use:
         return "running"
     summary = directory.summary()
     if summary is None:
-        return "died"
+        return "died" if resumable or not statuses or sum(statuses.values()) < planned else "finished"
     cut_short = any(interrupted(status) for status in statuses) or ":" in str(summary.get("status", ""))
     if sum(statuses.values()) < planned:
         return "died"  # a report of an attempt before the last one

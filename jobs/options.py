@@ -36,13 +36,23 @@ def _configured(context: click.Context, _: click.Parameter, file: Path | None) -
         raise SettingsError(
             f"--config {str(file)!r} cannot be read ({_trouble(error)}): name a YAML file of options"
         ) from None
-    known = {parameter.name for parameter in context.command.params}
+    known = _keys(context.command)
     given = {str(key).replace("-", "_"): value for key, value in read.items()} if isinstance(read, dict) else {"": read}
-    unknown = sorted(given.keys() - known)
+    unknown = sorted(given.keys() - known.keys())
     if unknown:
         raise SettingsError(f"--config {str(file)!r}: {unknown[0]!r} is no option of {context.command.name!r}")
-    context.default_map = {**(context.default_map or {}), **given}
+    context.default_map = {**(context.default_map or {}), **{known[key]: value for key, value in given.items()}}
     return file
+
+
+def _keys(command: click.Command) -> dict[str, str]:
+    """A command's options as a file says them, with what the command calls them."""
+    return {
+        flag.lstrip("-").replace("-", "_"): str(parameter.name)
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.expose_value
+        for flag in parameter.opts
+    }
 
 
 def _trouble(error: OSError | UnicodeDecodeError | yaml.YAMLError) -> str:
@@ -56,13 +66,15 @@ def _trouble(error: OSError | UnicodeDecodeError | yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
+# Of every command that sets sub-agents to work.
 _OPTIONS = (
     option("--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, callback=_configured,
            expose_value=False, help="A YAML file that holds any of these options."),
     option("--run-dir", default="",
-           help="Where the run leaves its files: a folder, or a URI such as s3://… [default: runs/<job>-<time>]"),
+           help="Where the run leaves its files: a folder, or a URI such as s3://… [default: runs/<command>-<time>]"),
     option("--local", is_flag=True, help="Everything in this process, no Ray: starts at once, steps in a debugger."),
     option("--address", default="", help="A Ray cluster to run on. [default: an embedded Ray on this machine]"),
+    option("--dashboard", is_flag=True, help="Start the Ray dashboard with the embedded Ray."),
     option("--model", default="", help="offline, or a model's name. [default: offline without a key]"),
     option("--tier", "tiers", default="",
            help="Models by tier, TIER=MODEL[:EFFORT] with commas (route, work, lead), over --model or the defaults."),
@@ -75,10 +87,10 @@ _OPTIONS = (
     option("--cache", default="", help="A folder that keeps replies and tool results for later runs. [default: none]"),
     option("--base-url", default="", help="A server that speaks the Messages API."),
     option("--key-file", default="", help="A file that holds the API key; else ANTHROPIC_API_KEY."),
-    option("--concurrency", type=int, default=CONCURRENCY, show_default=True, help="Sub-agents at work at once."),
     option("--timeout", type=float, default=DEADLINE_S, show_default=True, help="Seconds that a sub-agent has."),
     option("--turns", type=int, default=12, show_default=True, help="Model calls that a sub-agent has."),
-    option("--tokens-per-run", type=int, default=TOKENS_PER_RUN, show_default=True, help="Ceiling of each run."),
+    option("--tokens-per-run", type=int, default=TOKENS_PER_RUN, show_default=True,
+           help="Ceiling of each run; a sub-agent has a fourth of it."),
     option("--budget-tokens", type=int, default=None, help="Ceiling of the batch, in tokens. [default: the runs']"),
     option("--budget-dollars", type=float, default=None, help="Ceiling of the batch, in US dollars."),
     option("--on-exhausted", type=click.Choice(["wait", "skip"]), default="wait", show_default=True,
@@ -87,65 +99,88 @@ _OPTIONS = (
     option("--alert-at", type=int, multiple=True, help="Say so when this percentage of a ceiling is spent, too."),
     option("--alert-command", default="", help="Run this at each alert, with MUSTER_ALERT_* in its environment."),
     option("--prices", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Own prices, YAML."),
-    option("--min-fraction", type=float, default=0.7, show_default=True, help="Quorum: share of tasks answered."),
     option("--deadline", type=float, default=None, help="Seconds that the whole batch has."),
-    option("--run-deadline", type=float, default=None, help="Seconds that each run has, from its admission on."),
-    option("--hosts", type=int, default=1, show_default=True, help="Hosts of each specialist."),
-    option("--drivers", type=int, default=1, show_default=True,
-           help="Drivers that share the batch, each with hosts of its own: more when one driver's loop is the limit."),
     option("--log-content", type=click.Choice(["on", "off"]), default="on", show_default=True,
            help="Whether inputs and outputs of sub-agents are logged."),
     option("--transcripts", type=click.Choice(["all", "failures", "none"]), default="failures", show_default=True,
            help="Whose conversations are kept."),
+)  # fmt: skip
+# Of those that have many at work, for one answer over all.
+_OF_MANY = (
+    option("--concurrency", type=int, default=CONCURRENCY, show_default=True, help="Sub-agents at work at once."),
+    option("--hosts", type=int, default=1, show_default=True, help="Hosts of each specialist."),
+    option("--drivers", type=int, default=1, show_default=True,
+           help="Drivers that share the batch, each with hosts of its own: more when one driver's loop is the limit."),
+    option("--min-fraction", type=float, default=0.7, show_default=True, help="Quorum: share of tasks answered."),
+    option("--run-deadline", type=float, default=None, help="Seconds that each run has, from its admission on."),
     option("--synthesis", type=click.Choice(["rules", "tree"]), default="rules", show_default=True,
            help="Who writes the page over all runs: rules, or leads that read the runs' records in a tree."),
-    option("--dashboard", is_flag=True, help="Start the Ray dashboard with the embedded Ray."),
     option("--json", "as_json", is_flag=True, help="The summary on stdout."),
 )  # fmt: skip
+# Settings that are taken as an option says them, where a command has it.
+_SETTINGS = {
+    "fallback_model": "fallback_model", "watchdog_model": "watchdog_model", "watchdog_turns": "watchdog_turns",
+    "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max", "hosts": "hosts_per_agent",
+    "drivers": "drivers", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
+    "tokens_per_run": "tokens_per_run", "budget_tokens": "tokens_max", "on_exhausted": "on_exhausted",
+    "shared_budget": "shared_budget", "min_fraction": "min_fraction", "transcripts": "transcripts",
+    "synthesis": "synthesis", "dashboard": "dashboard",
+}  # fmt: skip
+
+
+def task_options(command: Command) -> Command:
+    """The options of a command that has one task done."""
+    return _with(_OPTIONS, command)
 
 
 def batch_options(command: Command) -> Command:
     """All options of a command that runs a batch."""
-    for add in reversed(_OPTIONS):
+    return _with((*_OPTIONS, *_OF_MANY), command)
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for add in reversed(options):
         command = add(command)
     return command
 
 
 def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Settings:
-    """The settings that options say. Raises SettingsError for one that makes no sense."""
-    if options["local"] and options["address"]:
-        raise SettingsError(f"--local and --address {options['address']!r} exclude each other: choose one")
-    dollars = options["budget_dollars"]
-    if dollars is not None and not math.isfinite(dollars):
-        raise SettingsError(f"--budget-dollars is {dollars} and must be a number: leave it out for no ceiling")
+    """The settings that options say. Raises SettingsError for one that makes no sense, or has no effect."""
     # Ray sets this for what `ray job submit` runs: such a batch belongs on that cluster.
     address = options["address"] or ("" if options["local"] else os.environ.get("RAY_ADDRESS", ""))
     mode = "local" if options["local"] else "cluster" if address else "embedded"
+    _refuse_what_has_no_effect(options, mode)
     return Settings(
         mode=cast(Any, mode),
         address=address,
         model=model,
         tiers=tiers,
-        fallback_model=options["fallback_model"],
-        watchdog_model=options["watchdog_model"],
-        watchdog_turns=options["watchdog_turns"],
         cache=str(Path(options["cache"]).resolve()) if options["cache"] else "",
-        sessions_max=options["concurrency"],
-        deadline_s=options["timeout"],
-        turns_max=options["turns"],
-        tokens_per_run=options["tokens_per_run"],
-        tokens_max=options["budget_tokens"],
-        microusd_max=None if dollars is None else round(dollars * MICRO),
-        on_exhausted=options["on_exhausted"],
-        shared_budget=options["shared_budget"],
+        microusd_max=microusd_of(options["budget_dollars"]),
         alert_percents=tuple(sorted({*ALERT_PERCENTS, *options["alert_at"]})),
-        min_fraction=options["min_fraction"],
-        batch_deadline_s=options["deadline"],
-        run_deadline_s=options["run_deadline"],
-        hosts_per_agent=options["hosts"],
-        drivers=options["drivers"],
         log_content=options["log_content"] == "on",
-        transcripts=options["transcripts"],
-        synthesis=options["synthesis"],
-        dashboard=options["dashboard"],
+        **{name: options[flag] for flag, name in _SETTINGS.items() if flag in options},
     )
+
+
+def _refuse_what_has_no_effect(options: dict[str, Any], mode: str) -> None:
+    refuse_two_places(local=options["local"], address=options["address"])
+    if options["dashboard"] and mode != "embedded":
+        raise SettingsError(f"--dashboard is of the embedded Ray, and this batch is {mode}: leave it out")
+    if options["watchdog_turns"] != EVERY_TURNS and not options["watchdog_model"]:
+        raise SettingsError(
+            f"--watchdog-turns is {options['watchdog_turns']}, and no model looks on: name a --watchdog-model"
+        )
+
+
+def refuse_two_places(*, local: bool | None, address: str | None) -> None:
+    """Raises SettingsError where a batch is to run in this process and on a cluster."""
+    if local and address:
+        raise SettingsError(f"--local and --address {address!r} exclude each other: choose one")
+
+
+def microusd_of(dollars: float | None, flag: str = "--budget-dollars") -> int | None:
+    """Micro-dollars of what `flag` says. Raises SettingsError for what is no number."""
+    if dollars is not None and not math.isfinite(dollars):
+        raise SettingsError(f"{flag} is {dollars} and must be a number: leave it out for no ceiling")
+    return None if dollars is None else round(dollars * MICRO)

@@ -16,7 +16,7 @@ from actors import threads
 from actors.contracts import Reason
 from jobs.listing import as_json as state_as_json
 from jobs.listing import attempts_at, failures_of, lines_of, list_states, page_of, printed, state_of
-from jobs.options import MICRO, option
+from jobs.options import microusd_of, option, refuse_two_places
 from jobs.perform import ExitStatus, print_summary
 from jobs.resume import Resumption
 from jobs.resume import resume as go_on
@@ -29,7 +29,7 @@ _OPTIONS = (
     click.option("--accept-changes", is_flag=True, help="Go on although settings, instructions or inputs differ."),
     option("--local", is_flag=True, default=None, help="Go on in this process, without Ray."),
     option("--address", default=None, help="Go on on this Ray cluster."),
-    option("--model", default=None, help="Another model: a change that must be accepted."),
+    option("--model", default=None, help="Another model, for all tiers: a change that must be accepted."),
     option("--fallback-model", default=None, help="Others that stand in for a model that is down: a change."),
     option("--watchdog-model", default=None, help="Another small model that looks on: a change."),
     option("--timeout", type=float, default=None, help="Seconds that a sub-agent has: a change."),
@@ -135,8 +135,11 @@ def show(run_dir: str, task: str | None, as_json: bool) -> None:
 
 def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
     given = {name: options[flag] for flag, name in _SETTINGS.items() if options[flag] is not None}
+    if options["model"]:
+        given["tiers"] = ""  # it is for everybody: the tiers of before would leave nobody to it
     if options["budget_dollars"] is not None:
-        given["microusd_max"] = round(options["budget_dollars"] * MICRO)
+        given["microusd_max"] = microusd_of(options["budget_dollars"])
+    refuse_two_places(local=options["local"], address=options["address"])
     if options["local"]:
         given |= {"mode": "local", "address": "", "drivers": options["drivers"] or 1}
     elif options["address"] is not None:

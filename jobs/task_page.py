@@ -15,28 +15,28 @@ from actors.terminal import block, line, spread
 Row = Mapping[str, Any]  # of the outcome table, or of the task table
 UNDER_WAY_S_MIN = 0.05  # between its last call and its end a session takes milliseconds
 
-_AGAIN = "then `muster retry {run} --failed-only`"
 ADVICE = {
-    Reason.TIMEOUT: f"see what took the time; give it more (--timeout), or do less at once (--concurrency); {_AGAIN}",
-    Reason.TOOL_ERROR: f"mend the source that it names, or its annotation in the manifest; {_AGAIN}",
-    Reason.MODEL_ERROR: f"where the provider was down, wait or name a --fallback-model; a refusal: read it; {_AGAIN}",
-    Reason.INVALID_OUTPUT: f"read what the model answered; another --model may keep to the schema; {_AGAIN}",
-    Reason.BUDGET_SKIP: f"raise --budget-tokens, or --tokens-per-run of a new run; {_AGAIN}",
+    Reason.TIMEOUT: "see what took the time; give it more (--timeout), or do less at once (--concurrency)",
+    Reason.TOOL_ERROR: "mend the source that it names, or its annotation in the manifest",
+    Reason.MODEL_ERROR: "where the provider was down, wait or name a --fallback-model; a refusal: read it",
+    Reason.INVALID_OUTPUT: "read what the model answered; another --model may keep to the schema",
+    Reason.BUDGET_SKIP: "raise --budget-tokens, or --tokens-per-run of a new run",
     Reason.NO_SUCH_AGENT: "the plan names a specialist that the batch does not have: add it to the job",
-    Reason.WATCHDOG: f"read what it went round in: a tool that tells it nothing, or too few --turns; {_AGAIN}",
-    Reason.CIRCUIT_OPEN: f"what it names kept failing: wait until it is up, or name a --fallback-model; {_AGAIN}",
-    Reason.HOST_LOST: f"its process died or hung: look for memory and at Ray's logs; {_AGAIN}",
-    Reason.CANCELLED: "`muster resume {run}` goes on with it",
-    Reason.UPSTREAM_FAILED: f"mend what it needed first, named above; {_AGAIN}",
+    Reason.WATCHDOG: "read what it went round in: a tool that tells it nothing, or too few --turns",
+    Reason.CIRCUIT_OPEN: "what it names kept failing: wait until it is up, or name a --fallback-model",
+    Reason.HOST_LOST: "its process died or hung: look for memory and at Ray's logs",
+    Reason.CANCELLED: "it was not let finish: have it done again",
+    Reason.UPSTREAM_FAILED: "mend what it needed first, named above",
 }
 
 
-def task_page(row: Row, asked: Row | None, *, run: str, conversation: bool) -> str:
+def task_page(row: Row, asked: Row | None, *, again: str, conversation: bool) -> str:
     """One attempt of a task: `row` of the outcomes, `asked` of the tasks where it is known.
 
-    `run` is how the run directory is named in a command. `conversation`: it follows, with what was asked and found.
+    `again` is the command that has failures done again; "" where there is none. `conversation`: it follows, with what
+    was asked and found.
     """
-    lines = [*_head(row, run), *_asked(asked, whole=not conversation), *_work(row)]
+    lines = [*_head(row, again), *_asked(asked, whole=not conversation), *_work(row)]
     if row["unresolved"]:
         lines.append(_said("not found", "citations that their source does not hold: " + ", ".join(row["unresolved"])))
     lines += _steps(row)
@@ -47,7 +47,7 @@ def task_page(row: Row, asked: Row | None, *, run: str, conversation: bool) -> s
     return "\n".join(lines)
 
 
-def _head(row: Row, run: str) -> Iterator[str]:
+def _head(row: Row, again: str) -> Iterator[str]:
     yield _said("task", f"{row['task_id']}, attempt {row['attempt']}")
     model = f" with {row['model']}" if row["model"] else ""
     yield _said("by", f"{row['agent']}{model}" + (f" on {row['host']}" if row["host"] else ""))
@@ -57,7 +57,7 @@ def _head(row: Row, run: str) -> Iterator[str]:
     yield _said("ended", f"{row['status']}: {row['message']}")
     advice = ADVICE.get(row["status"])
     if advice:
-        yield _said("do", advice.format(run=run))
+        yield _said("do", advice + (f"; then `{again}`" if again else ""))
 
 
 def _asked(asked: Row | None, *, whole: bool) -> Iterator[str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from actors.contracts import Reason
 from actors.transcript_page import readable
 from jobs.listing import attempts_at
+from jobs.registry import JOBS
 from jobs.task_page import task_page
 from orchestrator.store import RunDirectory
 
@@ -21,14 +23,19 @@ def shown_task(directory: RunDirectory, task_id: str, *, run: str) -> str:
     Raises RunDirectoryError for a task without an outcome.
     """
     kept, asked = _conversations(directory, task_id), _asked(directory, task_id)
+    resumable = directory.manifest().get("job") in JOBS
     return "\n\n".join(
-        _attempt(row, asked.get(row["attempt"]), kept.get(row["attempt"]), run)
+        _attempt(row, asked.get(row["attempt"]), kept.get(row["attempt"]), _again(row, run) if resumable else "")
         for row in attempts_at(directory, task_id)
     )
 
 
-def _attempt(row: Mapping[str, Any], asked: Mapping[str, Any] | None, kept: str | None, run: str) -> str:
-    page = task_page(row, asked, run=run, conversation=kept is not None)
+def _again(row: Mapping[str, Any], run: str) -> str:
+    return f"muster resume {run}" if row["status"] == Reason.CANCELLED else f"muster retry {run} --failed-only"
+
+
+def _attempt(row: Mapping[str, Any], asked: Mapping[str, Any] | None, kept: str | None, again: str) -> str:
+    page = task_page(row, asked, again=again, conversation=kept is not None)
     if kept is None:
         return f"{page}\n\n{NO_CONVERSATION}" if row["model_calls"] else page
     time_s = (row["started_at_s"], row["started_at_s"] + row["elapsed_ms"] / 1e3)

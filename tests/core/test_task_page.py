@@ -45,7 +45,7 @@ def row_of(**changes: Any) -> dict[str, Any]:
 
 def page_of(row: dict[str, Any], *, conversation: bool = False) -> str:
     (asked,) = task_batch([a_task(objective="Look at the cart.", tokens_max=20_000)]).to_pylist()
-    return task_page(row, asked, run="runs/a", conversation=conversation)
+    return task_page(row, asked, again="muster retry runs/a --failed-only", conversation=conversation)
 
 
 def test_the_head_says_how_it_ended_and_what_to_do() -> None:
@@ -62,7 +62,7 @@ def test_the_head_says_how_it_ended_and_what_to_do() -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_has_its_advice(reason: Reason) -> None:
     """None is left without a next step."""
-    assert f"do         {ADVICE[reason].format(run='runs/a')}" in page_of(row_of(reason=reason))
+    assert f"do         {ADVICE[reason]}; then `muster retry runs/a --failed-only`" in page_of(row_of(reason=reason))
 
 
 def test_tokens_are_told_apart_by_what_they_were_for() -> None:

@@ -217,7 +217,7 @@ def test_options_come_from_variables_and_a_file_as_well(estate: Path, tmp_path: 
     assert from_line.status == 0
 
 
-def test_one_specialist_answers_alone_about_one_service(estate: Path) -> None:
+def test_one_specialist_answers_alone_about_one_service(estate: Path, tmp_path: Path) -> None:
     """The same task as in an audit; what the manifest does not have is told before anything starts."""
     manifest = estate / "catalog-info.yaml"
     name = next(
@@ -226,10 +226,11 @@ def test_one_specialist_answers_alone_about_one_service(estate: Path) -> None:
         if "reliability-audit/git" in entity["metadata"]["annotations"]
     )
 
-    answered = muster("ask", "code", manifest, name, "--local")
-    unknown = muster("ask", "code", manifest, "nobody", "--local")
+    answered = muster("ask", "code", manifest, name, "--local", "--run-dir", tmp_path / "run")
+    unknown = muster("ask", "code", manifest, "nobody", "--local", "--run-dir", tmp_path / "none")
 
     assert answered.status == 0, answered.stderr
     assert set(json.loads(answered.stdout)) == {"summary", "findings", "facts", "gaps"}
     assert unknown.status == 2
     assert "'nobody'" in unknown.stderr
+    assert not (tmp_path / "none").exists()
