@@ -19,7 +19,7 @@ _CODES = {pa.int32(): "i", pa.int64(): "q", pa.float64(): "d"}
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Values as an array of `kind`: string, int32, int64, float64, bool, or a list of one of them. None is null.
 
-    Raises: TypeError for a value that is not of this kind or does not fit it, UnicodeEncodeError for half a character.
+    Raises: TypeError for a value that is not of this kind or does not fit it. Half a character becomes a question mark.
     """
     if pa.types.is_list(kind):
         return pa.ListArray.from_arrays(offsets(values), column([one for of in values for one in of], kind.value_type))
@@ -43,9 +43,13 @@ def _laid_out(values: Sequence[Any], kind: pa.DataType) -> Sequence[pa.Buffer]:
     """The buffers after the one that tells what is null. Raises TypeError or struct.error for a None."""
     if pa.types.is_string(kind):
         text = "".join(values)
-        sizes = map(len, values) if text.isascii() else (len(value.encode()) for value in values)
+        if text.isascii():
+            sizes, data = map(len, values), text.encode()
+        else:
+            encoded = [value.encode(errors="replace") for value in values]
+            sizes, data = map(len, encoded), b"".join(encoded)
         ends = list(accumulate(sizes, initial=0))
-        return [pa.py_buffer(struct.pack(f"{len(ends)}i", *ends)), pa.py_buffer(text.encode())]
+        return [pa.py_buffer(struct.pack(f"{len(ends)}i", *ends)), pa.py_buffer(data)]
     if pa.types.is_boolean(kind):
         if None in values:
             raise TypeError("None is no bit")

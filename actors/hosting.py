@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from actors import inbox
 from actors.contracts import Failure, Outcome, Reason, Task, Work, failure
+from actors.foreign import OURS
 from actors.holds import Holds
 from actors.runner import Runner
 from actors.tables import outcome_batch
@@ -163,7 +164,9 @@ class Host:
     async def _run(self, task: Task) -> None:
         try:
             outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
-        except Exception as error:
+        except OURS:
+            raise
+        except BaseException as error:
             # A bug of ours in one session must not take its siblings with it.
             log.exception("session broke run=%s task=%s", task.run_id, task.id)
             self._sessions.pop(task.id)
@@ -186,7 +189,7 @@ class Host:
     def _cancelled(self, task: Task, message: str) -> Failure:
         return failure(task, Reason.CANCELLED, message, Work(host=self.runner.host))
 
-    def _broken(self, task: Task, error: Exception) -> Failure:
+    def _broken(self, task: Task, error: BaseException) -> Failure:
         if isinstance(error, JournalError | BudgetUnreachableError | UnknownAccountError):
             # Not the task's fault: it goes again when the run is resumed.
             return self._cancelled(task, f"the budget failed: {error}")

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from actors.bill import Bill, Prices, counted
 from actors.contracts import JsonValue, Outcome, Reason, Result, Span, Task, Work, failure
 from actors.deadlines import Deadlines
+from actors.foreign import OURS, mistake_in, shown, trace
 from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_tokens_of
+from actors.redaction import redacted
 from actors.session import Session
 from actors.specialists.base import Specialist
 from actors.steps import (
@@ -144,10 +146,23 @@ class Runner:
             told = json.dumps(error.attributes) if error.attributes else ""
             self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
+        except OURS:
+            raise
+        except BaseException as error:  # of a client that is not ours, and may have been billed
+            log.warning("model client broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))
+            return self._model_broke(request, shown(error), started_s, bill)
+        if mistake := mistake_in(reply):
+            return self._model_broke(request, mistake, started_s, bill)
         bill.replied(request, reply)
         if self.rules.spans:
             self._span(bill, f"chat {bill.model}", started_s, attributes=counted(bill.model, request, reply))
         return Replied(reply)
+
+    def _model_broke(self, request: ModelRequest, problem: str, started_s: float, bill: Bill) -> ModelFailed:
+        """A call whose client did not keep its contract: nobody knows what it cost, so it is its worst case."""
+        message = redacted(f"the model client broke: {problem}")
+        self._span(bill, f"chat {request.model}", started_s, error=message)
+        return ModelFailed(message, (request.input_tokens_max or 0) + request.output_tokens_max)
 
     async def _call_overseer(self, task: Task, instruction: CallOverseer, bill: Bill) -> Event:
         """One look of the small model. Whatever goes wrong with it is noted in its span, and the session goes on."""

@@ -11,13 +11,14 @@ import hashlib
 import json
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from actors.contracts import JsonValue, Task
+from actors.foreign import OURS, in_thread, plain, shown, trace
 from actors.models.base import ToolUse
 from actors.models.breaker import Breaker, Pass, Refused
 from actors.redaction import redacted
@@ -158,9 +159,8 @@ class Toolbox:
         """The error as the session is told it: what a library quotes of its request may hold a secret."""
         if isinstance(error, ToolError):
             return ToolReturn(call, error=redacted(str(error)), fatal=isinstance(error, SourceError)), False
-        told = redacted("".join(traceback.format_exception(error)).rstrip())
-        log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, told)
-        return ToolReturn(call, error=redacted(f"{type(error).__name__}: {error}")), True
+        log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, trace(error))
+        return ToolReturn(call, error=redacted(shown(error))), True
 
     async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> tuple[JsonValue, bool]:
         arguments = tool.arguments(call.arguments)
@@ -178,11 +178,14 @@ class Toolbox:
     async def _run(self, tool: Tool, task: Task, call: ToolUse, arguments: dict[str, Any]) -> JsonValue:
         leading = (self._context(task, tool, call),) if tool.takes_context else ()
         if tool.blocking:
-            loop = asyncio.get_running_loop()
-            return cast(
-                JsonValue, await loop.run_in_executor(self.threads, lambda: tool.function(*leading, **arguments))
-            )
-        return cast(JsonValue, await cast(Any, tool.function(*leading, **arguments)))
+            called = partial(tool.function, *leading, **arguments)
+            return plain(await asyncio.get_running_loop().run_in_executor(self.threads, in_thread, called))
+        try:
+            return plain(await cast(Any, tool.function(*leading, **arguments)))
+        except (Exception, *OURS):
+            raise
+        except BaseException as error:  # sys.exit() in a tool ends its call, not the host
+            raise RuntimeError(shown(error)) from error
 
     def _context(self, task: Task, tool: Tool, call: ToolUse) -> ToolContext:
         key = task.idempotency_key

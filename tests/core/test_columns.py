@@ -51,6 +51,11 @@ def test_a_value_of_another_kind_is_refused(kind: pa.DataType, values: list[obje
         column(values, kind)
 
 
+def test_half_a_character_costs_a_question_mark_and_no_batch() -> None:
+    """Models and tools say such things; no file takes them."""
+    assert column(["a \ud800 b", None, "ü"], pa.string()).to_pylist() == ["a ? b", None, "ü"]
+
+
 def test_what_a_batch_writes_and_reads_imports_no_pandas() -> None:
     """Tasks and outcomes travel through a process without the import that pyarrow's own conversion makes."""
     program = """

@@ -124,6 +124,53 @@ def test_when_all_fail_the_error_carries_the_report() -> None:
     assert caught.value.report.failures[0].reason is Reason.INVALID_OUTPUT  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit(3), KeyboardInterrupt(), BaseException("odd")])
+def test_whatever_a_model_raises_costs_its_own_sub_agent_and_nobody_else(error: BaseException) -> None:
+    """Its call may have been billed, so it is booked at its worst case, and nothing stays set aside."""
+
+    def script(request: ModelRequest) -> ModelReply:
+        if "odd one" in str(request.messages):
+            raise error
+        return two_turns(request)
+
+    settings = Settings(mode="local", model="scripted", tokens_max=60_000)
+    tasks = [COUNTER.task("odd", "odd one"), *plan("a", "b")]
+    report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
+
+    (failure,) = report.failures
+    assert (failure.reason, len(report.results)) == (Reason.MODEL_ERROR, 2)
+    assert type(error).__name__ in failure.message
+    assert 4_096 < failure.work.spent_tokens < 20_000
+    assert report.spent_tokens == failure.work.spent_tokens + 2 * 530
+
+
+def test_a_tool_that_would_end_the_program_ends_its_call() -> None:
+    """Plain ones in their thread, async ones in the host's loop: the model is told, and may answer."""
+
+    @tool
+    def leave() -> int:
+        """Leaves."""
+        raise SystemExit(3)
+
+    @tool
+    async def go() -> int:
+        """Goes."""
+        raise SystemExit(3)
+
+    def script(request: ModelRequest) -> ModelReply:
+        last = request.messages[-1].blocks[0]
+        if isinstance(last, ToolResult):
+            assert last.is_error
+            assert "SystemExit: 3" in last.content
+            return says('{"words": 0}')
+        return calls("leave" if "text-0" in str(request.messages) else "go")
+
+    quitter = Specialist(name="counter", purpose="Quits.", prompt="Quit.", output=Count, tools=(leave, go))
+    report = dispatch(plan("a", "b"), specialists=[quitter], model=ScriptedModel(script), settings=LOCAL)
+
+    assert len(report.results) == 2
+
+
 def test_a_sub_agent_that_hangs_ends_at_its_deadline_and_the_others_answer() -> None:
     """The slow one is a timeout whose spend is booked at its worst case; siblings are unharmed."""
 
