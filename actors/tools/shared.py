@@ -15,11 +15,18 @@ T = TypeVar("T")
 class Shared:
     """A bounded memo, safe between threads. The first caller loads, the others wait for it.
 
-    A loader that raises is remembered too: a broken source is looked at once, not once per session.
+    A loader that raises is remembered too: a broken source is looked at once, not once per session. What was not
+    looked at for longest is forgotten first, beyond `entries_max` values or, where `bytes_of` tells how large each is,
+    beyond `bytes_max` of them all.
     """
 
-    def __init__(self, *, entries_max: int = 1024) -> None:
+    def __init__(
+        self, *, entries_max: int = 1024, bytes_max: int = 0, bytes_of: Callable[[Any], int] | None = None
+    ) -> None:
         self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._bytes_of = bytes_of
+        self._bytes: dict[Hashable, int] = {}
         self._entries: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: set[asyncio.Task[None]] = set()
@@ -30,7 +37,7 @@ class Shared:
         entry, first = self._entry(key)
         if first:
             try:
-                entry.set_result(load())
+                entry.set_result(self._weighed(key, load()))
             except BaseException as error:
                 entry.set_exception(error)
         return cast(T, entry.result())
@@ -67,8 +74,24 @@ class Shared:
             self._entries[key] = entry
             self._entries.move_to_end(key)
             while len(self._entries) > self._entries_max:
-                self._entries.popitem(last=False)
+                self._forget()
         return entry, known is None
+
+    def _weighed(self, key: Hashable, value: T) -> T:
+        """`value`, for which older ones make room. The one that was loaded last stays, however large."""
+        if self._bytes_of is not None:
+            size = self._bytes_of(value)
+            with self._lock:
+                if key in self._entries:
+                    self._entries.move_to_end(key)
+                    self._bytes[key] = size
+                while sum(self._bytes.values()) > self._bytes_max and len(self._entries) > 1:
+                    self._forget()
+        return value
+
+    def _forget(self) -> None:
+        key, _ = self._entries.popitem(last=False)
+        self._bytes.pop(key, None)
 
 
 async def _fill(entry: Future[Any], load: Callable[[], Awaitable[Any]]) -> None:

@@ -38,16 +38,15 @@ def exposition(families: Iterable[Family], times: Sequence[str], labels: tuple[t
 
 
 def _family(family: Family, times: Sequence[str], labels: tuple[tuple[str, str], ...]) -> str:
+    ends = [f" {time}\n" for time in times]
     columns = [
-        _lines(f"{family.name}{each.suffix}{_braces(labels + each.labels)}", each, times) for each in family.series
+        ([f"{family.name}{each.suffix}{_braces(labels + each.labels)} "] * len(times), each.values, ends)
+        for each in family.series
     ]
     compound = family.kind in ("histogram", "summary")
-    lines = chain.from_iterable(zip(*columns, strict=True)) if compound else chain.from_iterable(columns)
+    blocks = [chain.from_iterable(columns)] if compound else columns
+    lines = chain.from_iterable(chain.from_iterable(zip(*block, strict=True)) for block in blocks)
     return f"# TYPE {family.name} {family.kind}\n# HELP {family.name} {family.help}\n" + "".join(lines)
-
-
-def _lines(name: str, series: Series, times: Sequence[str]) -> list[str]:
-    return [f"{name} {value} {time}\n" for value, time in zip(series.values, times, strict=True)]
 
 
 def _braces(labels: tuple[tuple[str, str], ...]) -> str:

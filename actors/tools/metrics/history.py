@@ -22,7 +22,7 @@ SAMPLES_MAX = 600_000  # of one service: about 20 MB of JSON, a second of work
 SERIES_MAX = 3_000
 NAMES_MAX = 400
 POINTS_MAX = 10_000  # per series and query; a Prometheus refuses more than 11,000
-FILES_KEPT_MAX = 48
+FILES_KEPT_BYTES = 128 * 1024 * 1024  # of samples, at 16 bytes each: 8 million, and the last file in any case
 STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
 
@@ -55,8 +55,12 @@ async def read_series(shared: Shared, place: Place, window: Window) -> SeriesSet
 
 def exposition(shared: Shared, place: Place) -> Exposition:
     """A file, parsed once while it is in use: a small memo of its own, as files may be large. Blocks."""
-    files = shared.get("openmetrics files", lambda: Shared(entries_max=FILES_KEPT_MAX))
+    files = shared.get("openmetrics files", lambda: Shared(bytes_max=FILES_KEPT_BYTES, bytes_of=_bytes_of))
     return files.get((place.base, place.file), lambda: read_exposition(inside(place.base, place.file)))
+
+
+def _bytes_of(whole: Exposition) -> int:
+    return sum(one.times.nbytes + one.values.nbytes for one in whole.series)
 
 
 async def _from_file(shared: Shared, place: Place) -> SeriesSet:

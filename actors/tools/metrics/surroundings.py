@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
+from zlib import compress, decompress
 
 from actors.sources import Metrics, Neighbour, Window
 from actors.tools.base import SourceError, ToolContext
@@ -12,11 +15,13 @@ from actors.tools.metrics.events import Blame, Event, blame, with_starvation
 from actors.tools.metrics.flow import starved
 from actors.tools.metrics.history import Place, read_series
 from actors.tools.metrics.outages import Outage
+from actors.tools.metrics.series import SeriesSet
 from actors.tools.metrics.shifts import Change
 from actors.tools.metrics.signals import Scope
 from actors.tools.metrics.view import View, view
 from actors.tools.shared import Shared
 
+PACKED_VIEWS_MAX = 16_384  # of one host: 50 MB
 NEIGHBOURS_MAX = 24  # dependencies first; a library that everything depends on has hundreds of dependents
 SAME_TIME_S = 0.05  # of the window: steps of two services closer than this came together
 INHERITED_MIN = 0.9  # of a change's doublings: levels of two quantiles are a tenth apart in a month of noise
@@ -118,13 +123,32 @@ def sources(context: ToolContext) -> tuple[Metrics, Window]:
 
 
 async def service_view(shared: Shared, place: Place, window: Window) -> View:
-    """A service's view, made once per host: the neighbours' sessions want it as well."""
+    """A service's view, made once per host: the neighbours' sessions want it as well, which may be much later.
 
-    async def make() -> View:
+    So all are kept packed, and those that were looked at last as they are.
+    """
+
+    async def make() -> bytes:
         found = await read_series(shared, place, window)
-        return await asyncio.to_thread(view, found, window, place.selector)
+        return await asyncio.to_thread(_packed_view, found, window, place.selector)
 
-    return await shared.get_async(("view", place, window), make)
+    async def unpack() -> View:
+        packed = shared.get("packed views", lambda: _below(shared, PACKED_VIEWS_MAX))
+        return cast(View, pickle.loads(decompress(await packed.get_async(("packed view", place, window), make))))
+
+    return await shared.get_async(("view", place, window), unpack)
+
+
+def _packed_view(found: SeriesSet, window: Window, selector: str) -> bytes:
+    """About 3 KB of the 20 that a view takes."""
+    return compress(pickle.dumps(view(found, window, selector), pickle.HIGHEST_PROTOCOL), 1)
+
+
+def _below(shared: Shared, entries_max: int) -> Shared:
+    """A memo with a bound of its own, that ends with `shared`."""
+    memo = Shared(entries_max=entries_max)
+    shared.on_close(memo.close)
+    return memo
 
 
 async def _neighbour(shared: Shared, one: Neighbour, base: str, window: Window) -> Read:
