@@ -7,7 +7,8 @@ in_period(records, start_s, end_s)        those that were going on or are dated 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -43,15 +44,13 @@ def tracker_of(shared: Shared, source: Incidents) -> Tracker:
     if parse is None:
         raise SourceError(f"incidents-format is {source.format!r}; known are {', '.join(sorted(_PARSERS))}")
     root = inside(source.base, source.path)
-    files = _files(source, root)
-    stamps = tuple((str(file), *_stamp(file)) for file in files)
-    key = ("incidents", source.format, str(root), stamps)
-    return shared.get(key, lambda: Tracker.of(_parsed(source, root, files, parse), key=key))
+    key = ("incidents", source.format, str(root), _state(str(root)))
+    return shared.get(key, lambda: Tracker.of(_parsed(source, root, parse), key=key))
 
 
-def _parsed(source: Incidents, root: Path, files: list[Path], parse: Parse) -> Iterator[Incident]:
+def _parsed(source: Incidents, root: Path, parse: Parse) -> Iterator[Incident]:
     base = Path(source.base).resolve()
-    for file in files:
+    for file in _files(source, root):
         id = (file.relative_to(root) if file != root else Path(file.name)).with_suffix("").as_posix()
         yield from parse(read_text(file), file.relative_to(base).as_posix(), id)
 
@@ -74,12 +73,23 @@ def _files(source: Incidents, root: Path) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _state(root: str) -> tuple[Hashable, ...]:
+    """What tells that no file of a source has changed: names, times and sizes. Every call of a tool asks, so it is
+    as cheap as it can be; where the files lie, and whether they can be read, is looked at when they are."""
+    if not os.path.isdir(root):
+        return (_stamp(root),)
+    found: list[Hashable] = []
+    for folder, _, names in os.walk(root):
+        found += [_stamp(f"{folder}/{name}") for name in sorted(names)]
+    return tuple(found)
+
+
+def _stamp(file: str) -> tuple[str, int, int]:
     try:
-        stat = file.stat()
-    except OSError as error:
-        raise SourceError(f"{file.name} cannot be read: {error.strerror}") from None
-    return stat.st_mtime_ns, stat.st_size
+        stat = os.stat(file)
+    except OSError:
+        return file, -1, -1
+    return file, stat.st_mtime_ns, stat.st_size
 
 
 _PARSERS: dict[str, Parse] = {
