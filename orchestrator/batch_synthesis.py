@@ -10,18 +10,21 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from actors import prompts
 from actors.assembly import role_of
 from actors.contracts import Outcome, Result, Task
 from actors.session import REQUEST_OVERHEAD_TOKENS
-from actors.specialists.lead import LEAD, Overview, Seen, overview, seen
+from actors.specialists.lead import FEW_NAMES_MAX, LEAD, Overview, Seen, overview, seen
 from orchestrator import synthesis_records as records
-from orchestrator.estate import Standing, names_of
+from orchestrator.causes import Causes
+from orchestrator.estate import Standing
 from orchestrator.evidence import Evidence
 from orchestrator.patterns import Tree
 from orchestrator.runs import Run, State
+from orchestrator.scoring import Verdict
 from orchestrator.synthesis_records import Covered, Json
 
 RUN_ID = "@synthesis"  # no service's name begins with an @
@@ -172,7 +175,7 @@ def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Jso
         "summary": told["summary"],
         "first": [{**entry, **facts[entry["service"]]} for entry in told["first"]],
         "causes": told["causes"],
-        "owners": [{**entry, **_share(root.covered, entry["owner"])} for entry in told["owners"]],
+        "owners": [{**entry, **_share(root.covered, entry["owner"], standings)} for entry in told["owners"]],
         "not_known": told["not_known"],
         "covered": root.covered.as_json(),
         "left_out": left_out,
@@ -186,11 +189,12 @@ def _leaves(
     standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds
 ) -> tuple[list[Item], list[str]]:
     """Every service's record at the greatest detail that the budget allows, and who had to be left out of it."""
-    names = names_of(standing.brief for standing in standings)
+    causes = Causes.of(standing.brief for standing in standings)
+    ordered = records.by_cause(standings, causes)
     leaves: list[Item] = []
     left_tokens = float("inf") if bounds.tokens_left is None else bounds.tokens_left
     for findings_max in DETAILS:
-        leaves = [_leaf(s, evidence[s.brief.name], names, findings_max) for s in records.by_cause(standings)]
+        leaves = [_leaf(s, evidence[s.brief.name], causes, findings_max) for s in ordered]
         if _cost_tokens(leaves, bounds) <= left_tokens:
             return leaves, []
     ranked = sorted(leaves, key=lambda leaf: int(leaf.body["rank"]))
@@ -199,8 +203,8 @@ def _leaves(
     return [leaf for leaf in leaves if leaf.id in read], [leaf.id for leaf in ranked[kept:]]
 
 
-def _leaf(standing: Standing, evidence: Evidence, names: Mapping[str, str], findings_max: int) -> Item:
-    body = records.record(standing, evidence, names, findings_max=findings_max)
+def _leaf(standing: Standing, evidence: Evidence, causes: Causes, findings_max: int) -> Item:
+    body = records.record(standing, evidence, causes, findings_max=findings_max)
     covered = records.covered_by(standing)
     return Item(id=standing.brief.name, body=body, size_bytes=records.size_bytes(body), covered=covered)
 
@@ -269,9 +273,11 @@ def _kept(page: Overview, given: Seen, covered: Covered) -> tuple[Overview, list
     return Overview.model_validate(told), struck
 
 
-def _share(covered: Covered, owner: str) -> Json:
+def _share(covered: Covered, owner: str, standings: Sequence[Standing]) -> Json:
+    """What an owner has to do: counts, and the services that need work, the worst first."""
     services, needy, watched = covered.owners[owner]
-    return {"owned": services, "needs_work": needy, "watch": watched}
+    worst = (s.brief.name for s in standings if s.brief.owner == owner and s.verdict is Verdict.NEEDS_WORK)
+    return {"owned": services, "needs_work": needy, "watch": watched, "services": [*islice(worst, FEW_NAMES_MAX)]}
 
 
 def _lists(body: Json) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.briefs import Problem
-from orchestrator.claims import Claim
-from orchestrator.estate import Standing, named, names_of
+from orchestrator.causes import Causes
+from orchestrator.estate import Standing
 from orchestrator.scoring import Verdict
 
 SERVICES_MIN = 2  # what only one service has, nobody has in common
@@ -37,15 +37,7 @@ class OwnerShare:
 
 def by_cause(standings: Sequence[Standing]) -> list[Group]:
     """Services whose problems have a cause in common; symptoms go under the name of the service that causes them."""
-    names = names_of(standing.brief for standing in standings)
-
-    return _groups(standings, lambda problem: cause_name(problem, names))
-
-
-def cause_name(problem: Problem | Claim, names: Mapping[str, str]) -> str:
-    """What a problem's cause goes under; "" when it names none. `names` are the services, by lower case."""
-    service = named(problem.cause, names) if problem.role == "symptom" else ""
-    return service or " ".join(problem.cause.casefold().split())
+    return _groups(standings, Causes.of(standing.brief for standing in standings).name)
 
 
 def by_kind(standings: Sequence[Standing]) -> list[Group]:

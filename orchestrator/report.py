@@ -34,7 +34,7 @@ def _sections(summary: Summary) -> Iterator[Iterable[str]]:
     for failed in summary["failures"]:
         failures.add(failed)
     yield _head(summary)
-    yield synthesis(summary["synthesis"])
+    yield synthesis(summary)
     yield parts.gaps(summary["not_known"], noted, failures)
     yield _ranking(summary["services"])
     yield parts.groups(summary["groups"])

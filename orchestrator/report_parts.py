@@ -11,7 +11,7 @@ from orchestrator.claims import SOURCES
 from orchestrator.markdown import code, text
 
 Part: TypeAlias = Mapping[str, Any]
-NAMES_MAX, GAP_NAMES_MAX, LINES_MAX, GROUPS_MAX = 12, 100, 200, 15
+NAMES_MAX, GAP_NAMES_MAX, LINES_MAX, GROUPS_MAX = 12, 25, 200, 15
 SERVICES_IN_FULL_MAX = 40
 FINDINGS_MAX, CITATIONS_MAX, GAPS_MAX = 10, 6, 10
 _LETTERS = {"incidents": "I", "git": "G", "metrics": "M", "runbooks": "R"}

@@ -1,4 +1,4 @@
-"""The page that leads wrote, as a section of `report.md`: at most a page, whatever the number of services."""
+"""The last answer as a section of `report.md`, by leads or by rules: a page at most, for any number of services."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from orchestrator.markdown import code, text
 Part: TypeAlias = Mapping[str, Any]
 FIRST_MAX, CAUSES_MAX, OWNERS_MAX, GAPS_MAX, PARTIAL_MAX = 10, 8, 8, 8, 8
 NAMES_MAX, CITATIONS_MAX, CLAIM_CHARACTERS_MAX = 5, 3, 200
+SERVICES_MIN = 20  # fewer stand on a page as it is
 
 
-def synthesis(page: Part) -> list[str]:
-    """What to do first, what services have in common, whose it is, and what is not known. Nothing without leads."""
+def synthesis(summary: Part) -> list[str]:
+    """What to do first, what services have in common, whose it is, and what is not known.
+
+    Nothing for a few services without leads: the report is a page then.
+    """
+    page = summary["synthesis"]
     if page["by"] == "rules" and not page.get("nodes"):
-        return []
+        return _by_rules(summary) if len(summary["services"]) >= SERVICES_MIN else []
     if "first" not in page:
         return ["## Synthesis", "", f"There is none: {text(page['trouble'])}."]
     shared = [cause for cause in page["causes"] if cause["services_count"] > 1]
@@ -28,6 +33,53 @@ def synthesis(page: Part) -> list[str]:
         *_listed("Owners", [_owner(load) for load in page["owners"][:OWNERS_MAX]]),
         *_listed("Not known", _unknown(page)),
     ]
+
+
+def _by_rules(summary: Part) -> list[str]:
+    """The page without leads: the ranking, the groups and the gaps, each as far as a page goes."""
+    services, grouped = summary["services"], summary["groups"]
+    urgent = [s for s in services[:FIRST_MAX] if s["verdict"] in ("needs_work", "watch") and s["findings"]]
+    owners = [owner for owner in grouped["owners"][:OWNERS_MAX] if owner["needs_work"] or owner["watch"]]
+    return [
+        "## Synthesis",
+        "",
+        f"Written by rules from the ranking of {len(services)} services. No lead has read them together "
+        "(`--synthesis tree`), so nobody has judged what hangs together beyond the causes that findings name.",
+        *_listed("Begin with", [_first(_urgent(service)) for service in urgent]),
+        *_listed("Common causes", [_shared(cause) for cause in grouped["causes"][:CAUSES_MAX]]),
+        *_listed("Owners", [_owner(_load(owner)) for owner in owners]),
+        *_listed("Not known", _gaps(summary["not_known"], summary["coverage"])),
+    ]
+
+
+def _urgent(service: Part) -> Part:
+    findings = service["findings"]
+    cited = [f"{service['name']}#{number}" for number in range(1, 1 + min(len(findings), CITATIONS_MAX))]
+    return {**service, "service": service["name"], "why": findings[0]["claim"], "citations": cited}
+
+
+def _shared(cause: Part) -> str:
+    told = {"services": cause["services"], "services_count": len(cause["services"])}
+    return f"- **{text(cause['name'])}**, {_services(told)}: {cause['findings']} findings"
+
+
+def _load(owner: Part) -> Part:
+    needy, watched = owner["needs_work"], len(owner["watch"])
+    return {**owner, "services": needy, "needs_work": len(needy), "owned": owner["services"], "watch": watched}
+
+
+def _gaps(known: Part, coverage: Part) -> list[str]:
+    """Of which services what was not read, the most first, and which tasks came to nothing."""
+    gaps = [(f"{source} {state}", known[state][source]) for state in ("absent", "failed") for source in known[state]]
+    gaps.append(("too little was read to call them healthy", known["unknown"]))
+    gaps.append(("nothing was read", known["not_reported"]))
+    told = [
+        f"- {what}: {_services({'services': names, 'services_count': len(names)})}"
+        for what, names in sorted(gaps, key=lambda gap: -len(gap[1]))
+        if names
+    ]
+    failed = ", ".join(f"{count} {text(reason)}" for reason, count in coverage["tasks"]["failed"].items())
+    return told[:GAPS_MAX] + ([f"- tasks that came to nothing: {failed}"] if failed else [])
 
 
 def _origin(page: Part) -> str:
@@ -58,7 +110,7 @@ def _cause(cause: Part) -> str:
 
 
 def _owner(load: Part) -> str:
-    names = f": {_names(load['services'])}" if load["services"] else ""
+    names = f": {_names(load['services'], load['needs_work'])}" if load["services"] else ""
     return (
         f"- {text(load['owner']) or 'nobody'}: {load['needs_work']} of {load['owned']} services need work, "
         f"{load['watch']} to watch{names}"

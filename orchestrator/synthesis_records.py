@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 from actors import prompts
 from actors.session import byte_length
+from orchestrator.causes import Causes
 from orchestrator.claims import Claim
-from orchestrator.estate import Standing, names_of
+from orchestrator.estate import Standing
 from orchestrator.evidence import Evidence, State
-from orchestrator.groups import cause_name
 from orchestrator.scoring import Verdict
 
 Json: TypeAlias = "dict[str, Any]"
@@ -96,13 +96,13 @@ def facts(standing: Standing) -> Json:
     }
 
 
-def record(standing: Standing, evidence: Evidence, names: Mapping[str, str], *, findings_max: int) -> Json:
+def record(standing: Standing, evidence: Evidence, causes: Causes, *, findings_max: int) -> Json:
     """One service as the lead reads it: its weightiest findings, and what was not read."""
     claims = [claim for claim in evidence.claims if claim.points > 0][:findings_max]
     return {
         "service": evidence.name,
         **facts(standing),
-        "findings": [_finding(evidence, claim, names) for claim in claims],
+        "findings": [_finding(evidence, claim, causes) for claim in claims],
         "not_known": _not_read(evidence),
     }
 
@@ -118,30 +118,29 @@ def size_bytes(body: Json) -> int:
     return byte_length(text) + 5 * (text.count("<") + text.count(">"))  # angle brackets are written as escapes
 
 
-def by_cause(standings: Sequence[Standing]) -> list[Standing]:
+def by_cause(standings: Sequence[Standing], causes: Causes) -> list[Standing]:
     """Services that share a cause side by side, the widest cause first, so that one lead sees them together."""
-    names = names_of(standing.brief for standing in standings)
-    causes = {s.brief.name: _causes(s, names) for s in standings}
-    counts = Counter(cause for of_one in causes.values() for cause in of_one)
+    named = {s.brief.name: _causes(s, causes) for s in standings}
+    counts = Counter(cause for of_one in named.values() for cause in of_one)
 
     def place(standing: Standing) -> tuple[int, str, int]:
-        widest = max(((counts[c], c) for c in causes[standing.brief.name] if counts[c] > 1), default=(0, ""))
+        widest = max(((counts[c], c) for c in named[standing.brief.name] if counts[c] > 1), default=(0, ""))
         return -widest[0], widest[1], standing.rank
 
     return sorted(standings, key=place)
 
 
-def _causes(standing: Standing, names: Mapping[str, str]) -> set[str]:
-    return {cause_name(problem, names) for problem in standing.brief.problems if problem.points > 0} - {""}
+def _causes(standing: Standing, causes: Causes) -> set[str]:
+    return {causes.name(problem) for problem in standing.brief.problems if problem.points > 0} - {""}
 
 
-def _finding(evidence: Evidence, claim: Claim, names: Mapping[str, str]) -> Json:
+def _finding(evidence: Evidence, claim: Claim, causes: Causes) -> Json:
     return {
         "id": finding_id(evidence.name, 1 + evidence.claims.index(claim)),
         "severity": claim.severity,
         "source": claim.source,
         "role": claim.role,
-        "cause": cause_name(claim, names),
+        "cause": causes.name(claim),
         "claim": claim.claim[:CLAIM_CHARACTERS_MAX],
     }
 

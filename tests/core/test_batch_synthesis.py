@@ -85,7 +85,7 @@ def test_a_small_budget_shows_less_of_each_service_and_then_fewer_services_and_s
     assert rich["left_out"] == []
     assert len(poor["left_out"]) + poor["covered"]["services"] == 2_000
     assert standings(2_000)[0].brief.name in poor["nodes"][0]["read"]
-    assert "were not read for this page" in "\n".join(synthesis(poor))
+    assert "were not read for this page" in "\n".join(synthesis({"synthesis": poor}))
 
 
 def test_the_page_of_a_lead_that_failed_is_written_by_rules_and_named() -> None:
@@ -95,7 +95,7 @@ def test_the_page_of_a_lead_that_failed_is_written_by_rules_and_named() -> None:
     assert page["covered"]["services"] == 300
     assert [part["trouble"] for part in page["partial"]] == ["budget_skip: late"]
     assert page["partial"][0]["services"] > 0
-    assert "merged by rules, since its lead failed" in "\n".join(synthesis(page))
+    assert "merged by rules, since its lead failed" in "\n".join(synthesis({"synthesis": page}))
 
 
 def test_when_all_leads_fail_the_rules_page_says_so() -> None:
@@ -104,7 +104,7 @@ def test_when_all_leads_fail_the_rules_page_says_so() -> None:
 
     assert page["by"] == "rules"
     assert page["first"]
-    assert "Written by rules" in "\n".join(synthesis(page))
+    assert "Written by rules" in "\n".join(synthesis({"synthesis": page}))
 
 
 def test_what_a_lead_cannot_have_read_is_struck() -> None:
@@ -154,7 +154,7 @@ def test_the_same_services_give_the_same_bytes_in_any_order() -> None:
 
 def test_the_page_stays_a_page_whatever_the_number_of_services() -> None:
     """One page: a bounded number of lines, each bounded."""
-    lines = synthesis(page_of(2_000))
+    lines = synthesis({"synthesis": page_of(2_000)})
 
     assert len(lines) < 70
     assert sum(map(len, lines)) < 12_000
@@ -164,4 +164,4 @@ def test_a_synthesis_that_was_stopped_says_so() -> None:
     """An interrupted batch still has a report."""
     page = synthesis_page(last_run(40, SMALL), State(), standings(40))
 
-    assert "ended before its page was written" in "\n".join(synthesis(page))
+    assert "ended before its page was written" in "\n".join(synthesis({"synthesis": page}))

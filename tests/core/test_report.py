@@ -149,6 +149,31 @@ def test_five_thousand_services_have_a_line_each_and_the_report_stays_readable()
     assert len(said) < 2_000_000
 
 
+def test_without_leads_many_services_have_one_page_by_rules() -> None:
+    """It ranks, groups by cause and owner, says what it does not know and who wrote it, and stays a page."""
+    evidence = [
+        evidence_of(
+            an_answer(a_finding(f"s{n} broke", severity="critical", cause="no canary"), service=f"s{n}"),
+            no_answer(service=f"s{n}", agent="metrics", reason=Reason.TIMEOUT),
+            service=f"s{n}",
+            agents=("incidents", "metrics"),
+            owner=f"team-{n % 50}",
+        )
+        for n in range(3_000)
+    ]
+
+    page = _report(*evidence).partition("## Synthesis")[2].partition("\n## ")[0]
+
+    assert "Written by rules from the ranking of 3000 services" in page
+    assert "- **s0** (#1, score" in page
+    assert "- **no canary**, 3000 services (s0, s1, s10, s100, s1000, …): 3000 findings" in page
+    assert "- team-0: 60 of 60 services need work, 0 to watch: s0, s100, s1000, s1050, s1100, …" in page
+    assert "- metrics failed: 3000 services (s0," in page
+    assert "- tasks that came to nothing: 3000 timeout" in page
+    assert len(page.splitlines()) < 70
+    assert "## Synthesis" not in _report(*evidence[:19])
+
+
 def _report(*evidence: Evidence) -> str:
     return "".join(report(summarize(HEAD, by_name(*evidence))))
 

@@ -22,7 +22,7 @@ SAMPLES_MAX = 600_000  # of one service: about 20 MB of JSON, a second of work
 SERIES_MAX = 3_000
 NAMES_MAX = 400
 POINTS_MAX = 10_000  # per series and query; a Prometheus refuses more than 11,000
-FILES_KEPT_BYTES = 128 * 1024 * 1024  # of samples, at 16 bytes each: 8 million, and the last file in any case
+FILES_KEPT_BYTES = 64 * 1024 * 1024  # of samples, at 16 bytes each: 4 million, and the last file in any case
 STEPS_S = (15, 30, 60, 120, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 COUNTER_ENDINGS = ("_total", "_count", "_sum", "_bucket")
 
