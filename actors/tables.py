@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from actors.columns import column, offsets
 from actors.contracts import Failure, JsonValue, Outcome, Reason, Result, Span, Task, Usage, Work
+from budget.errors import TaskError
 
 OK = "ok"  # the status of a result; a failure's status is its reason
 
@@ -163,7 +164,22 @@ def outcomes_of(batch: pa.RecordBatch | pa.Table) -> list[Outcome]:
 
 
 def task_batch(tasks: Sequence[Task]) -> pa.RecordBatch:
-    """Tasks as columns, one row each. Shape: (len(tasks), len(TASK_SCHEMA))."""
+    """Tasks as columns, one row each. Shape: (len(tasks), len(TASK_SCHEMA)).
+
+    Raises TaskError for a task whose fields are not what they should be.
+    """
+    try:
+        return _task_batch(tasks)
+    except (TypeError, ValueError) as error:
+        if len(tasks) > 1:  # which one it is
+            for task in tasks:
+                task_batch([task])
+        raise TaskError(
+            f"task {tasks[0].id!r} cannot be written down ({error}): ids and objective are text, inputs plain JSON"
+        ) from None
+
+
+def _task_batch(tasks: Sequence[Task]) -> pa.RecordBatch:
     columns: dict[str, Any] = {name: [getattr(task, name) for task in tasks] for name in TASK_SCHEMA.names}
     columns["inputs"] = [_json(inputs) for inputs in columns["inputs"]]
     arrays = [column(columns[field.name], field.type) for field in TASK_SCHEMA]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from actors.assembly import ModelFactory
@@ -13,12 +14,15 @@ from actors.models.base import ModelClient
 from actors.models.offline import OfflineModel
 from actors.specialists.base import Specialist
 from budget import price_of
-from budget.errors import AllFailedError
+from budget.errors import AllFailedError, MusterError, SettingsError, TaskError
+from orchestrator.aside import aside
 from orchestrator.batch import Batch, run_batch
 from orchestrator.plan_report import Report, Scratch, report_of
 from orchestrator.plans import checked, runs_of, warned_of_overlaps
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
+
+MANIFEST = {"schema": "muster.run/1"}
 
 
 def dispatch(
@@ -35,11 +39,45 @@ def dispatch(
     plan of any length needs no more memory than what is under way; there the tasks of a run come one after the other.
     `model` is a client that all sessions share, or makes one for a specialist; without it the specialists' own rules
     answer. Files stay in `run_dir` when one is given, else as long as the report.
-    Raises: TaskError for ids that are used twice; AllFailedError, with the report, when no task was answered.
+    Raises: TaskError for what is no plan, and for ids that are used twice; SettingsError; MusterError where an event
+    loop is running, which this would block; AllFailedError, with the report, when no task was answered.
     """
+    if _in_a_loop():
+        raise MusterError(
+            "dispatch() waits for its batch, and would block the event loop that runs here: "
+            "say `await dispatch_async(...)` with the same arguments"
+        )
+    return _answered(asyncio.run(_carried_out(plan, specialists, model, settings, run_dir)))
+
+
+async def dispatch_async(
+    plan: Iterable[Task],
+    *,
+    specialists: Sequence[Specialist],
+    model: ModelClient | ModelFactory | None = None,
+    settings: Settings | None = None,
+    run_dir: Path | str | None = None,
+) -> Report:
+    """`dispatch` where an event loop is running (a server, a notebook), which goes on meanwhile.
+
+    The batch has a loop and a thread of its own; there the plan is asked for tasks, and with `mode="local"` models and
+    tools run there too: what they hold must not belong to the caller's loop. Cancelling it ends the batch.
+    Raises: as `dispatch`.
+    """
+    return _answered(await aside(_carried_out(plan, specialists, model, settings, run_dir)))
+
+
+async def _carried_out(
+    plan: Iterable[Task],
+    specialists: Sequence[Specialist],
+    model: ModelClient | ModelFactory | None,
+    settings: Settings | None,
+    run_dir: Path | str | None,
+) -> Report:
+    chosen = settings or Settings(mode="local")
+    _refuse(plan, specialists, chosen)
     if isinstance(plan, Sequence):
         plan = checked(plan)
-    chosen = settings or Settings(mode="local")
     batch = Batch(
         id="batch",
         specialists=specialists,
@@ -49,18 +87,10 @@ def dispatch(
     )
     scratch = None if run_dir else Scratch()
     folder = scratch.path / "run" if scratch else run_dir or ""
-    report = asyncio.run(
-        _carry_out(batch, plan, RunDirectory.create(folder, manifest=MANIFEST, durable=chosen.durable), scratch)
-    )
-    if (report.tasks or report.not_begun) and not report.results:
-        raise AllFailedError(f"all {report.tasks + report.not_begun} tasks failed, first: {_reason(report)}", report)
-    return report
+    return await _run(batch, plan, RunDirectory.create(folder, manifest=MANIFEST, durable=chosen.durable), scratch)
 
 
-MANIFEST = {"schema": "muster.run/1"}
-
-
-async def _carry_out(batch: Batch, plan: Iterable[Task], directory: RunDirectory, scratch: Scratch | None) -> Report:
+async def _run(batch: Batch, plan: Iterable[Task], directory: RunDirectory, scratch: Scratch | None) -> Report:
     began_s = time.monotonic()
     try:
         ending = await run_batch(batch, runs_of(warned_of_overlaps(plan)), directory, finished=lambda *_: None)
@@ -79,14 +109,48 @@ async def _carry_out(batch: Batch, plan: Iterable[Task], directory: RunDirectory
     )
 
 
-def _factory(model: ModelClient | ModelFactory | None) -> ModelFactory:
+def _answered(report: Report) -> Report:
+    """The report of a batch that has an answer, or had nothing to answer."""
+    if (report.tasks or report.not_begun) and not report.results:
+        first = report.failures[0].message if report.failures else report.stopped
+        raise AllFailedError(f"all {report.tasks + report.not_begun} tasks failed, first: {first}", report)
+    return report
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _refuse(plan: object, specialists: object, settings: object) -> None:
+    """What is no plan, no list of specialists or no settings. What is in a plan is looked at on its way."""
+    if isinstance(plan, AsyncIterable):
+        raise TaskError("the plan is asynchronous, and is asked for one task after the other: gather a list first")
+    if isinstance(plan, Task | str | Mapping) or not isinstance(plan, Iterable):
+        raise TaskError(f"the plan is a {type(plan).__name__}: give a list of tasks, or any iterable of them")
+    if not isinstance(specialists, Sequence) or not all(isinstance(one, Specialist) for one in specialists):
+        raise TaskError(f"specialists is {specialists!r:.100}: give a list of them")
+    names = [one.name for one in specialists]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise TaskError(f"two specialists are named {twice[0]!r}: rename one" if twice else "specialists is empty")
+    if not isinstance(settings, Settings):
+        raise SettingsError(f"settings is a {type(settings).__name__}: give Settings(…)")
+
+
+def _factory(model: object) -> ModelFactory:
     if model is None:
         return lambda specialist: OfflineModel(specialist.analyst)
+    if isinstance(model, type) and hasattr(model, "reply"):
+        raise TaskError(f"the model is the class {model.__name__}: give an object of it, {model.__name__}(…)")
+    if inspect.iscoroutinefunction(model):
+        raise TaskError("the model is an async function: give ScriptedModel(function), or what has such a `reply`")
     if isinstance(model, ModelClient):
         client = model
         return lambda _: client
+    if not callable(model):
+        raise TaskError(f"the model is a {type(model).__name__}: it needs `async def reply(request)`")
     return model
-
-
-def _reason(report: Report) -> str:
-    return report.failures[0].message if report.failures else report.stopped

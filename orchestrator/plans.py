@@ -50,6 +50,8 @@ class Ids:
         self._tasks.add(hash(task.id))
 
     def _refuse_known(self, task: Task) -> None:
+        if type(task.id) is not str:
+            raise TaskError(f"task id {task.id!r} is a {type(task.id).__name__}: ids are text")
         known = hash(task.id)
         if known in self._tasks or known in self._both:
             raise TaskError(f"task id {task.id!r} is used twice: ids must be unique in a plan")
@@ -61,7 +63,7 @@ def runs_of(plan: Iterable[Task]) -> Iterator[Run]:
     Raises: TaskError, where it is met, for a task id that is used twice and for a run that comes again.
     """
     ids = Ids()
-    for run_id, stretch in groupby(plan, key=lambda task: task.run_id):
+    for run_id, stretch in groupby(plan, key=_run_id):
         tasks = tuple(stretch)
         ids.begin(run_id, tasks[0])
         for task in tasks[1:]:
@@ -74,11 +76,18 @@ def checked(plan: Sequence[Task]) -> Sequence[Task]:
 
     Raises: TaskError for a task id that is used twice, before anything of the plan runs.
     """
-    stretches = sum(1 for _ in groupby(plan, key=lambda task: task.run_id))
+    stretches = sum(1 for _ in groupby(plan, key=_run_id))
     tasks = plan if stretches == len({hash(task.run_id) for task in plan}) else _together(plan)
     for _ in runs_of(tasks):
         pass
     return tasks
+
+
+def _run_id(task: Task) -> str:
+    """The run of what should be a task. Raises TaskError when it is none."""
+    if not isinstance(task, Task):
+        raise TaskError(f"the plan holds a {type(task).__name__}, not a task: make them with specialist.task(…)")
+    return task.run_id
 
 
 def _together(plan: Iterable[Task]) -> list[Task]:
@@ -117,7 +126,7 @@ def overlaps(plan: Iterable[Task]) -> list[tuple[str, ...]]:
 
 
 def _asked(task: Task) -> int:
-    return hash((task.agent, " ".join(task.objective.lower().split()), repr(task.inputs)))
+    return hash((task.agent, " ".join(str(task.objective).lower().split()), repr(task.inputs)))
 
 
 def _some(ids: list[str]) -> str:

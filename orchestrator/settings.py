@@ -63,8 +63,11 @@ class Settings:
                       "run_deadline_s")  # fmt: skip
         for name in (*above_zero, "watchdog_turns"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < inf:
+            if value is not None and not (isinstance(value, int | float) and 0 < value < inf):
                 raise SettingsError(f"{name} is {value} and must be {_above_zero(value)}{_option(name)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingsError(f"{name} is {getattr(self, name)!r} and must be one of {', '.join(choices)}")
         if self.shared_budget and self.mode == "local":
             raise SettingsError(
                 f"shared budget {self.shared_budget!r} lives on a cluster, and this batch runs in its own process: "
@@ -111,6 +114,13 @@ class Settings:
         return {**asdict(self), "alert_percents": list(self.alert_percents)}
 
 
+_CHOICES = {
+    "mode": ("local", "embedded", "cluster"),
+    "on_exhausted": ("wait", "skip"),
+    "transcripts": ("all", "failures", "none"),
+    "synthesis": ("rules", "tree"),
+}
+
 # What the command line calls them, where it does so by another name.
 _OPTIONS = {
     "sessions_max": "concurrency",
@@ -124,8 +134,8 @@ _OPTIONS = {
 }
 
 
-def _above_zero(value: float) -> str:
-    return "above 0" if value <= 0 else "a number"
+def _above_zero(value: object) -> str:
+    return "above 0" if isinstance(value, int | float) and value <= 0 else "a number"
 
 
 def _option(name: str) -> str:
