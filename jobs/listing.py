@@ -42,6 +42,7 @@ class RunState:
     state: str
     began_s: float | None = None
     runs: int | None = None
+    runs_ended: int = 0  # of which every task that was submitted has an outcome
     planned: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     attempts: int = 0
@@ -71,7 +72,15 @@ def _state_of(directory: RunDirectory) -> RunState:
     effective, replaced = latest(found, OUTCOME_SCHEMA)
     statuses = Counter(effective.column("status").to_pylist())
     costs = effective.column("cost_microusd").to_pylist()
-    planned = {task_id for batch in directory.tasks() for task_id in batch.column("id").to_pylist()}
+    runs = effective.column("run_id").to_pylist()
+    run_of = dict(zip(effective.column("task_id").to_pylist(), runs, strict=True))
+    ended = set(runs)
+    planned = set()
+    for batch in directory.tasks():
+        for task_id, run_id in zip(batch.column("id").to_pylist(), batch.column("run_id").to_pylist(), strict=True):
+            planned.add(task_id)
+            if task_id not in run_of:
+                ended.discard(run_id)
     resumed = manifest.get("resumed")
     return RunState(
         run_dir=directory.shown,
@@ -80,7 +89,8 @@ def _state_of(directory: RunDirectory) -> RunState:
         state=_state(directory, statuses, len(planned), resumable=manifest.get("job") in JOBS),
         began_s=_number(manifest.get("began_s")),
         runs=int(total) if (total := _number(manifest.get("runs_total"))) is not None else None,
-        planned=len(planned | set(effective.column("task_id").to_pylist())),
+        runs_ended=len(ended),
+        planned=len(planned | run_of.keys()),
         statuses=dict(sorted(statuses.items())),
         attempts=effective.num_rows + replaced.num_rows + sum(batch.num_rows for batch in directory.history()),
         spent_tokens=sum(effective.column("spent_tokens").to_pylist()),
@@ -152,6 +162,7 @@ def page_of(state: RunState, failures: Sequence[Failure]) -> list[str]:
         f"run        {state.run_id} ({state.job or 'a program'})",
         f"state      {state.state}" + (f", resumed {state.resumed} times" if state.resumed else ""),
         f"began      {_when(state.began_s)}",
+        f"runs       {state.runs_ended:,}" + ("" if state.runs is None else f" of {state.runs:,}") + " ended",
         f"tasks      {state.planned:,} planned: {counted}; {state.open:,} open; {state.attempts:,} attempts in all",
         f"spent      {state.spent_tokens:,} tokens in the outcomes above",
     ]
