@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobs.annotations import ANNOTATIONS
 from jobs.audit import AGENTS
-from orchestrator.report import SERVICES_IN_FULL_MAX
+from orchestrator.report_parts import SERVICES_IN_FULL_MAX
 from support.manifests import catalog_of, mistakes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
