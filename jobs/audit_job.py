@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from actors.contracts import JsonValue, Task
 from actors.specialists.base import Specialist
 from actors.specialists.registry import AUDIT_SPECIALISTS, LEAD
 from actors.terminal import line
 from budget import Limit
-from jobs.audit import AGENTS, QUESTION, PlanSettings, plan
-from jobs.catalog import Catalog
+from jobs.audit import AGENTS, QUESTION, PlanSettings, plan, subject
+from jobs.catalog import Catalog, Service
 from jobs.job import Plan
-from jobs.manifest import load_manifest
+from jobs.kept_catalog import kept as kept_of
+from jobs.manifest import base_of, load_manifest
 from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
 from orchestrator.briefs import brief_of
 from orchestrator.estate import rank
@@ -38,8 +41,10 @@ class AuditJob:
     specialists: Sequence[Specialist] = AUDIT_SPECIALISTS
     leads: Sequence[Specialist] = (LEAD,)
 
-    def plan(self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float) -> Plan:
-        catalog = load_manifest(source, now_s=now_s)
+    def plan(
+        self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float, kept: bytes = b""
+    ) -> Plan:
+        catalog = load_manifest(source, now_s=now_s, kept=kept)
         limits = PlanSettings(
             batch_id=batch_id,
             tokens_max=max(1, settings.tokens_per_run // len(AGENTS)),
@@ -51,13 +56,13 @@ class AuditJob:
             part=lambda shard: _runs(catalog, limits, settings.tokens_per_run, shard),
             runs_total=len(catalog.services),
             fingerprint=catalog.fingerprint,
+            kept=lambda: kept_of(catalog, base=base_of(source), now_s=now_s),
         )
 
     def record(self, run: Run, state: State) -> bytes:
-        assert isinstance(run.pattern, FanOut)
         subject = Subject(
             name=run.id,
-            agents=tuple(task.agent for task in run.pattern.tasks),
+            agents=tuple(cast(list[str], run.context["agents"])),
             owner=str(run.context["owner"]),
             system=str(run.context["system"]),
         )
@@ -111,10 +116,15 @@ def _first(service: Mapping[str, Any]) -> str:
 
 def _runs(catalog: Catalog, limits: PlanSettings, tokens_per_run: int, shard: Shard) -> Iterator[Run]:
     for priority, service in shard.pick(enumerate(catalog.services)):
-        tasks = plan(service, catalog, limits, priority=priority)
+        agents: list[JsonValue] = [*subject(service).agents]
         yield Run(
             id=service.name,
-            pattern=FanOut(tuple(tasks)),
+            pattern=FanOut(partial(_tasks, service, catalog, limits, priority)),
             limit=Limit(tokens_per_run, None),
-            context={"owner": service.owner, "system": service.system},
+            tasks_total=len(agents),
+            context={"owner": service.owner, "system": service.system, "agents": agents},
         )
+
+
+def _tasks(service: Service, catalog: Catalog, limits: PlanSettings, priority: int) -> tuple[Task, ...]:
+    return tuple(plan(service, catalog, limits, priority=priority))

@@ -34,9 +34,12 @@ def read_catalog(text: str, *, file: str, base: str, now_s: float) -> tuple[Cata
         problems.append(Problem(problem.line, "", "", problem.message))
     if not services and not problems:
         problems.append(Problem(1, "", "", _nothing(count, skipped)))
-    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    catalog = Catalog(file=file, services=tuple(services.values()), skipped=skipped, fingerprint=fingerprint)
+    catalog = Catalog(file=file, services=tuple(services.values()), skipped=skipped, fingerprint=fingerprint_of(text))
     return catalog, problems
+
+
+def fingerprint_of(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _add(services: dict[str, Service], entity: Entity, base: str, now_s: float) -> None:

@@ -20,13 +20,15 @@ class Plan:
     """A job's input, read and checked: what is asked, and the runs that answer it.
 
     `fingerprint` tells inputs apart: a run is resumed on the same one only. `part` makes the runs of one shard, all of
-    them for `Shard()`, and takes no time for those of others.
+    them for `Shard()`, and takes no time for those of others. `kept` is the input as it was read, for `Job.plan` to
+    make the same plan of the same input sooner.
     """
 
     question: str
     part: Callable[[Shard], Iterator[Run]]
     runs_total: int
     fingerprint: str
+    kept: Callable[[], bytes] = bytes
 
 
 class Job(Protocol):
@@ -38,8 +40,13 @@ class Job(Protocol):
     @property
     def specialists(self) -> Sequence[Specialist]: ...
 
-    def plan(self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float) -> Plan:
-        """The plan of an input. Raises MusterError when it cannot be used; nothing is spent by then."""
+    def plan(
+        self, source: Path, *, question: str, batch_id: str, settings: Settings, now_s: float, kept: bytes = b""
+    ) -> Plan:
+        """The plan of an input. `kept`: what an earlier plan left, of this input or of another.
+
+        Raises MusterError when the input cannot be used; nothing is spent by then.
+        """
         ...
 
     def record(self, run: Run, state: State) -> Any:

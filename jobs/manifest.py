@@ -8,23 +8,33 @@ from pathlib import Path
 
 from budget.errors import ManifestError
 from jobs.catalog import Catalog
-from jobs.entities import read_catalog
+from jobs.entities import fingerprint_of, read_catalog
 from jobs.entity import Problem
+from jobs.kept_catalog import catalog_of
 
 BYTES_MAX = 256 * 1024 * 1024  # 5,000 services take about 6 MB
 PROBLEMS_SHOWN_MAX = 20
 
 
-def load_manifest(path: str | Path, *, now_s: float) -> Catalog:
+def load_manifest(path: str | Path, *, now_s: float, kept: bytes = b"") -> Catalog:
     """The catalog in the file `path`. `now_s` (Unix seconds) is the `as-of` of services that state none.
 
+    `kept` is what `kept_catalog` made of a catalog; where it is of this very manifest, that is not read again.
     Raises ManifestError naming file, line, entity and annotation of the first PROBLEMS_SHOWN_MAX mistakes.
     """
     file = Path(path)
-    catalog, problems = read_catalog(_text(file), file=str(path), base=str(file.resolve().parent), now_s=now_s)
+    text, base = _text(file), base_of(file)
+    if kept and (known := catalog_of(kept, fingerprint=fingerprint_of(text), base=base, now_s=now_s)):
+        return known
+    catalog, problems = read_catalog(text, file=str(path), base=base, now_s=now_s)
     if problems:
         raise ManifestError(_message(str(path), problems))
     return catalog
+
+
+def base_of(path: str | Path) -> str:
+    """The folder that a manifest's paths are relative to."""
+    return str(Path(path).resolve().parent)
 
 
 def _text(file: Path) -> str:

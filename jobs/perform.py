@@ -98,6 +98,7 @@ def perform(request: Request) -> Performed:
         request.run_dir, manifest=manifest_of(request, plan, batch_id, began_s), durable=settings.durable
     )
     try:
+        directory.keep_input(plan.kept())
         return carry_out(request, work_of(request, plan, batch_id, began_s), directory)
     finally:
         directory.close()

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from actors.assembly import ModelFactory
 from actors.contracts import JsonValue
+from actors.hosting import patient_gc
 from budget import Limit
 from budget.errors import RunDirectoryError, SettingsError
 from jobs.budgets import Alarm
@@ -83,7 +84,11 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         alerted=Alarm(asked.alert_command),
     )
     batch_id, began_s = str(before["run_id"]), float(cast(float, before["began_s"]))
-    plan = job.plan(request.source, question=request.question, batch_id=batch_id, settings=settings, now_s=began_s)
+    kept = directory.kept_input()
+    with patient_gc():
+        plan = job.plan(
+            request.source, question=request.question, batch_id=batch_id, settings=settings, now_s=began_s, kept=kept
+        )
     now = manifest_of(request, plan, batch_id, began_s)
     found = [*strange, *differences(before, now)]
     if found and not asked.accept_changes:
@@ -93,7 +98,10 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
         )
     directory.durable = settings.durable
     _note(directory, before, now, found)
-    known = Known.of(directory.outcomes(), asked.again, history=directory.history())
+    if not kept or found:
+        directory.keep_input(plan.kept())
+    with patient_gc():
+        known = Known.of(directory.outcomes(), asked.again, history=directory.history())
     _say_what_is_kept(directory, known)
     earlier = Earlier(known, Limit(stored.tokens_max, stored.microusd_max))
     return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
 import stat
 import time
@@ -17,6 +16,7 @@ import pyarrow as pa
 from budget.journal import sync_folder
 
 LOCK = ".lock"
+MAPPED_BYTES_MIN = 1 << 18
 LOCK_WAIT_S = 1.0  # for a glance at the lock by somebody who only looks
 
 
@@ -59,7 +59,10 @@ class LocalFiles:
         return LocalFiles(self.path / folder)
 
     def read(self, name: str) -> pa.Buffer:
-        """Mapped, not copied. What is no file of its own (a link, a folder, a pipe) is not followed."""
+        """Mapped where it is large; no file stays open. What is no file of its own (a link, a folder) is not followed.
+
+        A process may have some 65,000 mappings, and a run that took weeks many small segments.
+        """
         try:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
@@ -68,9 +71,10 @@ class LocalFiles:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise NoFileError(errno.EINVAL, "it is no regular file")
-            if not found.st_size:
-                return pa.py_buffer(b"")
-            return pa.py_buffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+            if found.st_size < MAPPED_BYTES_MIN:
+                return pa.py_buffer(os.read(descriptor, found.st_size))
+            with pa.memory_map(str(self.path / name), "r") as mapped:
+                return mapped.read_buffer()
         finally:
             os.close(descriptor)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from actors.contracts import Outcome, Reason, Task
 from actors.tables import OK, outcomes_of
 from budget import Amount, Budget, Limit, Verdict
 from budget.errors import AccountConflictError, UnknownAccountError
+from orchestrator.runs import Run
 
 # Says of an outcome's status whether its task goes again.
 Again: TypeAlias = Callable[[str], bool]
@@ -34,10 +36,17 @@ def failed(reasons: frozenset[str] = frozenset()) -> Again:
     return lambda status: interrupted(status) or (status != OK and (not reasons or status in reasons))
 
 
-@dataclass(slots=True)
-class _Row:
+_COLUMNS = ("task_id", "run_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
+_REPLACED = ("task_id", "run_id", "attempt", "spent_tokens", "cost_microusd")
+BATCHES_AT_ONCE = 1_024  # drains are often of a row or two, and each column of each of them takes its time
+
+
+class _Row(NamedTuple):
+    """Where an outcome lies, and what is asked of all of them."""
+
     batch: pa.RecordBatch
     row: int
+    run_id: str
     attempt: int
     status: str
     spent_tokens: int
@@ -65,6 +74,7 @@ class Known:
     begun: int = 0  # the last attempt at any task that somebody out of reach may still be at
     _rows: dict[str, _Row] = field(default_factory=dict)
     _replaced: dict[str, int] = field(default_factory=dict)  # the last attempt of each task that is history
+    _standing: Counter[str] | None = None  # outcomes that stand, by run, once somebody has asked
     _spent_tokens: int = 0  # by all attempts
     _cost_microusd: int | None = 0
 
@@ -79,28 +89,28 @@ class Known:
     ) -> Known:
         """Of all runs, or of these. What `history` holds was replaced: it was paid for, and no outcome stands by it."""
         known = cls(again)
-        for batch in batches:
-            known._add(batch, runs)
-        for batch in history:
-            known._add_replaced(batch, runs)
+        for some in _portions(batches):
+            known._add(some, runs)
+        for some in _portions(history):
+            known._add_replaced(some, runs)
         return known
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _add(self, batch: pa.RecordBatch, runs: Container[str] | None) -> None:
-        names = ("task_id", "run_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
-        for row, (task_id, run_id, *rest) in enumerate(zip(*(batch.column(n).to_pylist() for n in names), strict=True)):
-            if runs is not None and run_id not in runs:
+    def _add(self, batches: Sequence[pa.RecordBatch], runs: Container[str] | None) -> None:
+        places = ((batch, row) for batch in batches for row in range(batch.num_rows))
+        for (batch, row), (task_id, *rest) in zip(places, _values(batches, _COLUMNS), strict=True):
+            found = _Row(batch, row, *rest)
+            if runs is not None and found.run_id not in runs:
                 continue
-            self._count(rest[2], rest[3])
+            self._count(found.spent_tokens, found.cost_microusd)
             before = self._rows.get(task_id)
-            if before is None or before.attempt < rest[0]:
-                self._rows[task_id] = _Row(batch, row, *rest)
+            if before is None or before.attempt < found.attempt:
+                self._rows[task_id] = found
 
-    def _add_replaced(self, batch: pa.RecordBatch, runs: Container[str] | None) -> None:
-        names = ("task_id", "run_id", "attempt", "spent_tokens", "cost_microusd")
-        for task_id, run_id, attempt, *spent in zip(*(batch.column(n).to_pylist() for n in names), strict=True):
+    def _add_replaced(self, batches: Sequence[pa.RecordBatch], runs: Container[str] | None) -> None:
+        for task_id, run_id, attempt, *spent in _values(batches, _REPLACED):
             if runs is None or run_id in runs:
                 self._replaced[task_id] = max(attempt, self._replaced.get(task_id, 0))
                 self._count(*spent)
@@ -113,10 +123,17 @@ class Known:
     def stands(self, task_id: str) -> bool:
         """Whether a task has an outcome, and does not go again."""
         found = self._rows.get(task_id)
-        if found is None:
-            return False
+        return found is not None and self._stands(found)
+
+    def _stands(self, found: _Row) -> bool:
         since = self.again_until is not None and found.attempt > self.again_until
         return not (interrupted if since else self.again)(found.status)
+
+    def standing_of(self, run_id: str) -> int:
+        """How many tasks of a run have an outcome that stands."""
+        if self._standing is None:
+            self._standing = Counter(found.run_id for found in self._rows.values() if self._stands(found))
+        return self._standing[run_id]
 
     def has_row(self, task_id: str) -> bool:
         return task_id in self._rows
@@ -150,6 +167,32 @@ class Known:
         return replace(task, attempt=last + 1) if last else task
 
 
+def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    left = iter(batches)
+    while some := list(itertools.islice(left, BATCHES_AT_ONCE)):
+        yield some
+
+
+def _values(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """These columns of all batches, row by row."""
+    table = pa.Table.from_batches([batch.select(names) for batch in batches]).combine_chunks()
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def unfinished_first(runs: Iterable[Run], known: Known) -> Iterator[Run]:
+    """All runs; those that have an outcome for each of their tasks, as far as that is told before they plan, come last.
+
+    So new work does not wait until thousands of finished runs are gone through.
+    """
+    finished: list[Run] = []
+    for run in runs:
+        if run.tasks_total is not None and known.standing_of(run.id) >= run.tasks_total:
+            finished.append(run)
+        else:
+            yield run
+    yield from finished
+
+
 async def settle_the_dead(budget: Budget, batch: str, known: Known) -> None:
     """Charge what an earlier attempt had under way, and what its ledger has forgotten of it."""
     await charge_the_dead(budget, batch, known)
@@ -159,11 +202,9 @@ async def settle_the_dead(budget: Budget, batch: str, known: Known) -> None:
 async def charge_the_dead(budget: Budget, account: str, known: Known) -> None:
     """Charge the holds of hosts that are gone: as an outcome tells where there is one, in full elsewhere."""
     answer = await budget.expire(account_id=account)
-    for hold in answer.expired_ids:
-        named = attempt_of(account, hold)
-        spent = known.spent(*named) if named else None
-        if spent is not None:
-            budget.reconcile(hold, spent)
+    named = {hold: attempt_of(account, hold) for hold in answer.expired_ids}
+    told = {hold: known.spent(*attempt) for hold, attempt in named.items() if attempt}
+    await asyncio.gather(*(budget.reconcile(hold, spent) for hold, spent in told.items() if spent is not None))
 
 
 async def _count_what_is_missing(budget: Budget, batch: str, known: Amount) -> None:

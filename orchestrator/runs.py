@@ -78,6 +78,7 @@ class Run:
     pattern: Pattern
     subject: str = ""
     limit: Limit | None = None
+    tasks_total: int | None = None  # that its pattern plans, where that is known before it does
     context: Mapping[str, JsonValue] = field(default_factory=dict)  # the job's own, for its synthesis
 
 

@@ -97,11 +97,11 @@ def batches_of(name: str, data: pa.Buffer, schema: pa.Schema, place: Stamp) -> I
         if of.kind == "arrow":
             with pa.ipc.open_stream(pa.BufferReader(data)) as stream:
                 _known(stream.schema, schema, place)
-                yield from (_filled(batch, schema) for batch in stream)
+                yield from _filled(stream, stream.schema, schema)
         else:
             with pq.ParquetFile(pa.BufferReader(data)) as file:
                 _known(file.schema_arrow, schema, place)
-                yield from (_filled(batch, schema) for batch in file.iter_batches(ROWS_OF_BATCH))
+                yield from _filled(file.iter_batches(ROWS_OF_BATCH), file.schema_arrow, schema)
     except (pa.ArrowException, OSError, EOFError) as error:
         raise DamagedError(" ".join(str(error).split())[:200]) from None
 
@@ -150,6 +150,8 @@ def _stamp(schema: pa.Schema) -> Stamp | None:
 def _known(found: pa.Schema, schema: pa.Schema, place: Stamp) -> None:
     """Refuse what was written elsewhere, and columns that are none of ours: a newer version's by that name."""
     _refuse_strangers(_stamp(found), place)
+    if found.equals(schema):
+        return
     more, fewer = sorted({*found.names} - {*schema.names}), {*schema.names} - {*found.names}
     odd = more + sorted(fewer & ESSENTIAL)
     if more and not fewer:
@@ -173,13 +175,15 @@ def _refuse_strangers(stamp: Stamp | None, place: Stamp) -> None:
         raise DamagedError(f"it is a copy of number {stamp.number} of {stamp.folder}")
 
 
-def _filled(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _filled(batches: Iterable[pa.RecordBatch], found: pa.Schema, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """A file's rows under our columns; those that an older version did not write say nothing happened."""
-    if batch.schema.names == schema.names:
-        return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-    have = {*batch.schema.names}
-    columns = [batch.column(f.name) if f.name in have else _nothing(f, batch.num_rows) for f in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    if found.equals(schema):
+        yield from (batch.replace_schema_metadata(schema.metadata) for batch in batches)
+        return
+    have = {*found.names}
+    for batch in batches:
+        columns = [batch.column(f.name) if f.name in have else _nothing(f, batch.num_rows) for f in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _nothing(field: pa.Field, rows: int) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +13,9 @@ from orchestrator.batch import Batch, Ending, Signals, driver_of, open_account, 
 from orchestrator.driver import FinishedRun
 from orchestrator.drivers import Drivers
 from orchestrator.fleets import Fleet
-from orchestrator.resume import Earlier
+from orchestrator.resume import Earlier, unfinished_first
 from orchestrator.runs import Run, State
-from orchestrator.shards import Gathered, Shard, Work
+from orchestrator.shards import Gathered, Shard, Work, replayed, together
 from orchestrator.store import RunDirectory
 from orchestrator.tally import Tally
 
@@ -41,7 +41,7 @@ async def run_work(
     if batch.settings.drivers > 1:
         crowd = _Crowd(batch, work, directory, run_dir, runs_total, gathered, progress, earlier)
         return await crowd.run(alerted=alerted, last=last, concluded=concluded)
-    runs = work.runs(Shard())
+    runs = work.runs(Shard()) if earlier is None else unfinished_first(work.runs(Shard()), earlier.known)
     ending = await run_batch(
         batch,
         runs,
@@ -53,9 +53,15 @@ async def run_work(
         concluded=concluded,
         earlier=earlier,
     )
-    gathered.tally = ending.tally
-    gathered.records.update((run.id, work.record(run, State())) for run in runs)  # what never began is named as gaps
-    return ending
+    if earlier is None:
+        gathered.tally = ending.tally
+        gathered.records.update((run.id, work.record(run, State())) for run in runs)  # what never began, as gaps
+        return ending
+    left = replayed(runs, earlier.known, work)
+    gathered.records.update(left.records)
+    gathered.use.merge(left.use)
+    gathered.tally = together([ending.tally, left.tally])
+    return replace(ending, tally=gathered.tally)
 
 
 @dataclass(frozen=True, slots=True)

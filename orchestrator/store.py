@@ -1,6 +1,7 @@
 """The run directory: outcomes as immutable Arrow segments, durable before anybody acts on them.
 
 manifest.json          what was asked
+input.json.gz          the job's input as it was read, so that going on need not read it again; nothing depends on it
 outcomes/ tasks/       segments while the batch runs, Parquet after it (segments.py)
 history/               outcomes that a later attempt replaced, once compacted
 transcripts/           conversations of sub-agents, compressed segments; a row may come twice, the last one counts
@@ -50,6 +51,7 @@ log = logging.getLogger("muster.store")
 
 MANIFEST = "manifest.json"
 SUMMARY = "summary.json"
+INPUT = "input.json.gz"
 SCRATCH = ".compaction-"
 FOLDERS = ("outcomes", "tasks", "ledger")
 SCHEMAS = {
@@ -179,6 +181,19 @@ class RunDirectory:
 
     def write_manifest(self, manifest: Mapping[str, JsonValue]) -> None:
         self.write_bytes(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+
+    def keep_input(self, data: bytes) -> None:
+        """Keep what the job made of its input, for `kept_input`; nothing, where it is empty."""
+        if data:
+            with self._usable():
+                self.files.put(INPUT, data, durable=False)
+
+    def kept_input(self) -> bytes:
+        """What `keep_input` was given last, perhaps damaged; empty when it cannot be read."""
+        try:
+            return bytes(self.files.read(INPUT))
+        except OSError:
+            return b""
 
     def summary(self) -> dict[str, JsonValue] | None:
         """The answer for programs, when there is one and it can be read."""

@@ -90,6 +90,17 @@ def test_after_kill_9_the_rest_is_done_and_the_report_is_that_of_an_undisturbed_
     assert summary_of(tmp_path / "run")["budget"]["spent_tokens"] >= calm["budget"]["spent_tokens"]
 
 
+def test_a_resumed_run_that_ends_at_once_reports_all_that_was_answered_before(estate: Path, tmp_path: Path) -> None:
+    """What is known is told of, also of runs that this attempt had no time to go through."""
+    before = killed(estate, tmp_path / "run")
+
+    ended = muster("resume", tmp_path / "run", "--deadline", "0.001", "--json")
+
+    coverage = json.loads(ended.stdout)["coverage"]["tasks"]
+    assert ended.status in (3, 4), ended.stderr
+    assert coverage["succeeded"] == sum(row["status"] == "ok" for row in before.values()) > 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_report_and_a_run_that_goes_on(
     number: signal.Signals, estate: Path, calm: dict[str, Any], tmp_path: Path

@@ -94,6 +94,22 @@ def test_many_portions_are_merged_into_what_sorting_them_at_once_gives(place: Pl
     directory.close()
 
 
+@places
+def test_outcomes_that_were_read_hold_no_files_open(place: Place, tmp_path: Path) -> None:
+    """A resumed driver keeps rows of thousands of segments, small and large, and a process may open few files."""
+    directory = RunDirectory.create(place(tmp_path), manifest={"run_id": "r"})
+    large = [a_result(a_task(f"large-{n}"), answer=json.dumps("x" * 600_000)) for n in range(3)]
+    for row in [*large, *rows(*(f"small-{n}" for n in range(40)))]:
+        directory.append_outcomes([outcome_batch([row])])
+    before = len(os.listdir("/proc/self/fd"))
+
+    found = list(directory.outcomes())
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert found[0].column("answer")[0].as_py() == large[0].answer
+    directory.close()
+
+
 def test_a_newer_versions_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     """To set its outcomes aside would be to pay for them again."""
     RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
