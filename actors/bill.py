@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from actors.contracts import NOTHING, Span
 from actors.models.base import ModelReply, ModelRequest
@@ -93,8 +92,8 @@ class Bill:
         return cost_microusd
 
     def add(self, cost_microusd: int | None) -> None:
-        known = self.cost_microusd is not None and cost_microusd is not None
-        self.cost_microusd = cast(int, self.cost_microusd) + cast(int, cost_microusd) if known else None
+        if self.cost_microusd is not None:
+            self.cost_microusd = None if cost_microusd is None else self.cost_microusd + cost_microusd
 
 
 def counted(called: str, request: ModelRequest, reply: ModelReply) -> str:
@@ -102,7 +101,7 @@ def counted(called: str, request: ModelRequest, reply: ModelReply) -> str:
     usage = reply.usage
     text = (
         f'"gen_ai.request.model":"{called}","gen_ai.request.max_tokens":{request.output_tokens_max},'
-        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":["{reply.stop_reason.value}"],'
+        f'"gen_ai.response.model":"{reply.model}","gen_ai.response.finish_reasons":["{reply.stop_reason}"],'
         f'"gen_ai.usage.input_tokens":{usage.input_tokens},"gen_ai.usage.output_tokens":{usage.output_tokens},'
         f'"gen_ai.usage.cache_read.input_tokens":{usage.cache_read_tokens},'
         f'"gen_ai.usage.cache_write.input_tokens":{usage.cache_write_tokens}'

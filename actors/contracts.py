@@ -142,8 +142,7 @@ class Work(NamedTuple):
 NO_WORK = Work()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """A task that was answered: `answer` is JSON, valid under the task's schema.
 
     `unresolved` are the citations of the output that were looked up in their source and not found there.
@@ -163,8 +162,7 @@ class Result:
         return cast(dict[str, JsonValue], json.loads(self.answer))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """A task that came to nothing, why, and what was found until then (tool results, a partial answer)."""
 
     task_id: str

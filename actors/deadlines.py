@@ -18,14 +18,16 @@ class Deadlines:
     _expired: set[str] = field(default_factory=set)
     _timer: asyncio.TimerHandle | None = None
     _count: int = 0
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, key: str, deadline_s: float) -> None:
         """The current task is cancelled in `deadline_s` seconds, unless it says `end` before."""
-        session = asyncio.current_task()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        session = asyncio.current_task(loop)
         assert session is not None
         self._count += 1
         self._sessions[key] = (self._count, session)
-        heappush(self._due, (asyncio.get_running_loop().time() + deadline_s, self._count, key))
+        heappush(self._due, (loop.time() + deadline_s, self._count, key))
         if self._due[0][1] == self._count:
             self._wait()
 

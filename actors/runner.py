@@ -20,7 +20,6 @@ from actors.session import Session
 from actors.specialists.base import Specialist
 from actors.steps import (
     Begun,
-    CallModel,
     CallOverseer,
     CallTools,
     Done,
@@ -28,7 +27,6 @@ from actors.steps import (
     Event,
     ModelFailed,
     Overseen,
-    Replied,
     Role,
     Stopped,
     ToolReturn,
@@ -99,15 +97,7 @@ class Runner:
             work = work._replace(transcript=transcript(session, ending(ended)))
         if isinstance(ended, Ended):
             return failure(task, ended.reason, ended.message, work, found=session.found)
-        return Result(
-            task_id=task.id,
-            run_id=task.run_id,
-            agent=task.agent,
-            attempt=task.attempt,
-            answer=ended.answer.json,
-            unresolved=unresolved,
-            work=work,
-        )
+        return Result(task.id, task.run_id, task.agent, task.attempt, ended.answer.json, unresolved, work)
 
     async def _within_deadline(self, session: Session, bill: Bill) -> tuple[Done | Ended, tuple[str, ...]]:
         """Drives the session to its end, or ends it when its time is up or its host says so."""
@@ -115,6 +105,8 @@ class Runner:
         self.deadlines.begin(task.id, task.deadline_s)
         try:
             ended = await self._drive(session, bill)
+            if isinstance(ended, Ended) or self.specialist.check_citations is None:
+                return ended, ()
             return ended, await self._unresolved(task, ended)
         except asyncio.CancelledError as error:
             _swallow_cancellation()
@@ -129,7 +121,7 @@ class Runner:
         event: Event = Begun()
         while True:
             instruction = session.step(event)
-            if isinstance(instruction, CallModel):
+            if isinstance(instruction, ModelRequest):
                 event = await self._call_model(session.task, instruction, bill)
             elif isinstance(instruction, CallTools):
                 event = ToolsReturned(await self._call_tools(session.task, instruction.calls, bill))
@@ -138,13 +130,16 @@ class Runner:
             else:
                 return instruction
 
-    async def _call_model(self, task: Task, instruction: CallModel, bill: Bill) -> Event:
-        request, started_s = self._traced(instruction.request, task, bill), self.clock()
+    async def _call_model(self, task: Task, request: ModelRequest, bill: Bill) -> Event:
+        if self.rules.traced:
+            request = self._traced(request, task, bill)
+        started_s = self.clock()
         try:
             reply = await self.model.reply(request)
         except ModelError as error:
-            told = json.dumps(error.attributes) if error.attributes else ""
-            self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
+            if self.rules.spans:
+                told = json.dumps(error.attributes) if error.attributes else ""
+                bill.spans.append(Span(f"chat {request.model}", started_s, self.clock(), str(error), told))
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
         except OURS:
             raise
@@ -155,8 +150,9 @@ class Runner:
             return self._model_broke(request, mistake, started_s, bill)
         bill.replied(request, reply)
         if self.rules.spans:
-            self._span(bill, f"chat {bill.model}", started_s, attributes=counted(bill.model, request, reply))
-        return Replied(reply)
+            told = counted(bill.model, request, reply)
+            bill.spans.append(Span(f"chat {bill.model}", started_s, self.clock(), "", told))
+        return reply
 
     def _model_broke(self, request: ModelRequest, problem: str, started_s: float, bill: Bill) -> ModelFailed:
         """A call whose client did not keep its contract: nobody knows what it cost, so it is its worst case."""
@@ -166,7 +162,9 @@ class Runner:
 
     async def _call_overseer(self, task: Task, instruction: CallOverseer, bill: Bill) -> Event:
         """One look of the small model. Whatever goes wrong with it is noted in its span, and the session goes on."""
-        request, started_s = self._traced(instruction.request, task, bill), self.clock()
+        request, started_s = instruction.request, self.clock()
+        if self.rules.traced:
+            request = self._traced(request, task, bill)
         reply, unseen_tokens, problem = None, 0, ""
         try:
             async with asyncio.timeout(instruction.wait_s):
@@ -197,13 +195,11 @@ class Runner:
             bill.spans.append(Span(f"execute_tool {call.name}", started_s, self.clock(), returned.error or ""))
         return returned
 
-    async def _unresolved(self, task: Task, ended: Done | Ended) -> tuple[str, ...]:
+    async def _unresolved(self, task: Task, done: Done) -> tuple[str, ...]:
         """Citations of an answer that their source does not hold. All of them, when the source cannot be asked."""
         check = self.specialist.check_citations
-        if check is None or isinstance(ended, Ended):
-            return ()
-        cited = list(dict.fromkeys(_citations(json.loads(ended.answer.json))))
-        if not cited:
+        cited = list(dict.fromkeys(_citations(json.loads(done.answer.json))))
+        if check is None or not cited:
             return ()
         context = ToolContext(task.id, task.inputs, task.idempotency_key, self.toolbox.shared)
         loop = asyncio.get_running_loop()
@@ -214,15 +210,9 @@ class Runner:
             return tuple(cited)
 
     def _traced(self, request: ModelRequest, task: Task, bill: Bill) -> ModelRequest:
-        """The request, with the span that it will have where anybody sees spans."""
-        if not self.rules.traced:
-            return request
+        """The request with the span that it will have, for the provider to see."""
         own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
         return request._replace(traceparent=own)
-
-    def _span(self, bill: Bill, name: str, started_s: float, *, error: str = "", attributes: str = "") -> None:
-        if self.rules.spans:
-            bill.spans.append(Span(name, started_s, self.clock(), error, attributes))
 
 
 def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:

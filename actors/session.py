@@ -13,7 +13,6 @@ from actors.redaction import redacted
 from actors.steps import (
     Answer,
     Begun,
-    CallModel,
     CallOverseer,
     CallTools,
     Done,
@@ -22,7 +21,6 @@ from actors.steps import (
     Instruction,
     ModelFailed,
     Overseen,
-    Replied,
     Role,
     Stopped,
     ToolReturn,
@@ -55,6 +53,7 @@ class Session:
     task: Task
     role: Role
     usage: Usage = NOTHING
+    spent_tokens: int = 0  # the usage, what lost attempts may have been billed, and what the overseer was
     unseen_tokens: int = 0
     overseer_tokens: int = 0  # what the small model that watches was billed, at most
     model_calls: int = 0
@@ -72,10 +71,6 @@ class Session:
 
     def __post_init__(self) -> None:
         self._watchdog = Watchdog(self.role.limits, self.task.tokens_max)
-
-    @property
-    def spent_tokens(self) -> int:
-        return self.usage.total_tokens + self.unseen_tokens + self.overseer_tokens
 
     @property
     def ended(self) -> bool:
@@ -106,8 +101,8 @@ class Session:
 
     def _next(self, event: Event) -> Instruction:
         match event:
-            case Replied(reply):
-                return self._on_reply(reply)
+            case ModelReply():
+                return self._on_reply(event)
             case ToolsReturned(returns):
                 return self._on_tools(returns)
             case Begun():
@@ -125,14 +120,15 @@ class Session:
 
     def _on_reply(self, reply: ModelReply) -> Instruction:
         self._settle(reply.usage, unseen_tokens=reply.unseen_tokens)
-        self._prefix_tokens = reply.usage.total_tokens + reply.saved.total_tokens
+        self._prefix_tokens = (reply.usage if reply.saved is NOTHING else reply.usage + reply.saved).total_tokens
         self._added_bytes = 0
         self._messages.append(Message("assistant", reply.blocks))
         calls = tuple([block for block in reply.blocks if isinstance(block, ToolUse)])
+        complete = reply.stop_reason in _COMPLETE
+        if complete and calls:
+            return self._use(calls)
         text = "".join([block.text for block in reply.blocks if isinstance(block, Text)])
-        if reply.stop_reason in _COMPLETE:
-            return self._use(calls) if calls else self._conclude(text)
-        return self._on_incomplete(reply, text, calls)
+        return self._conclude(text) if complete else self._on_incomplete(reply, text, calls)
 
     def _on_incomplete(self, reply: ModelReply, text: str, calls: tuple[ToolUse, ...]) -> Instruction:
         """A reply that is neither an answer nor a wish for tools. Each kind has its defined end."""
@@ -193,6 +189,7 @@ class Session:
     def _on_overseen(self, reply: ModelReply | None, unseen_tokens: int) -> Instruction:
         billed_tokens = 0 if reply is None else reply.usage.total_tokens + reply.unseen_tokens
         self.overseer_tokens += billed_tokens + unseen_tokens
+        self.spent_tokens += billed_tokens + unseen_tokens
         self.bound_tokens = 0
         why = no_progress(reply)
         if why is None:
@@ -230,21 +227,19 @@ class Session:
             return Ended(Reason.BUDGET_SKIP, self._dry_message(input_tokens, left_tokens))
         self.model_calls += 1
         self.bound_tokens = input_tokens + output_tokens
-        return CallModel(
-            ModelRequest(
-                agent=self.role.agent,
-                model=self.role.model,
-                system=self.role.system,
-                messages=tuple(self._messages),
-                tools=self.role.tools,
-                output_tokens_max=output_tokens,
-                output_schema=self.role.output_schema,
-                effort=self.role.effort,
-                input_tokens_max=input_tokens,
-                tokens_left=left_tokens,
-                run_id=self.task.run_id,
-                final=final,
-            )
+        return ModelRequest(
+            agent=self.role.agent,
+            model=self.role.model,
+            system=self.role.system,
+            messages=tuple(self._messages),
+            tools=self.role.tools,
+            output_tokens_max=output_tokens,
+            output_schema=self.role.output_schema,
+            effort=self.role.effort,
+            input_tokens_max=input_tokens,
+            tokens_left=left_tokens,
+            run_id=self.task.run_id,
+            final=final,
         )
 
     def _last_turn(self) -> bool:
@@ -263,7 +258,9 @@ class Session:
     def _settle(self, usage: Usage | None = None, *, unseen_tokens: int = 0) -> None:
         if usage is not None:
             self.usage = usage if self.usage is NOTHING else self.usage + usage
+            self.spent_tokens += usage.total_tokens
         self.unseen_tokens += unseen_tokens
+        self.spent_tokens += unseen_tokens
         self.bound_tokens = 0
 
     def _say(self, blocks: tuple[Text | ToolResult, ...]) -> None:

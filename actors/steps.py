@@ -47,10 +47,6 @@ class Begun:
     pass
 
 
-class Replied(NamedTuple):
-    reply: ModelReply
-
-
 class ModelFailed(NamedTuple):
     message: str
     unseen_tokens: int = 0
@@ -69,6 +65,10 @@ class ToolReturn(NamedTuple):
     fatal: bool = False
     circuit_open: bool = False
     cached: bool = False
+
+    def for_equal(self, call: ToolUse) -> ToolReturn:
+        """The same for an equal call, which was not made."""
+        return ToolReturn(call, self.content, self.error, self.fatal, self.circuit_open, True)
 
 
 class ToolsReturned(NamedTuple):
@@ -94,13 +94,10 @@ class Stopped:
     unseen_tokens: int | None = None
 
 
-Event: TypeAlias = Begun | Replied | ModelFailed | ToolsReturned | Overseen | Stopped
+# A reply speaks for itself.
+Event: TypeAlias = Begun | ModelReply | ModelFailed | ToolsReturned | Overseen | Stopped
 
 # --- instructions -----------------------------------------------------------------------------------------------------
-
-
-class CallModel(NamedTuple):
-    request: ModelRequest
 
 
 class CallTools(NamedTuple):
@@ -126,4 +123,5 @@ class Ended:
     message: str
 
 
-Instruction: TypeAlias = CallModel | CallTools | CallOverseer | Done | Ended
+# A request is the instruction to make it.
+Instruction: TypeAlias = ModelRequest | CallTools | CallOverseer | Done | Ended

@@ -108,8 +108,8 @@ def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
     works = [outcome.work for outcome in outcomes]
     usages = [work.usage for work in works]
     columns: dict[str, Any] = {name: [getattr(outcome, name) for outcome in outcomes] for name in _IDENTITY}
-    columns |= {name: [getattr(work, name) for work in works] for name in _WORK}
-    columns |= {name: [getattr(usage, name) for usage in usages] for name in _USAGE}
+    columns |= _by_field(Work, works)
+    columns |= _by_field(Usage, usages)
     columns["spans"] = _span_column([work.spans for work in works])
     columns |= _endings(outcomes)
     arrays = [
@@ -117,6 +117,11 @@ def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
         for field in OUTCOME_SCHEMA
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
+
+
+def _by_field(kind: type[Work] | type[Usage], values: Sequence[Work | Usage]) -> dict[str, Sequence[Any]]:
+    """The values of each field, in the order of `values`."""
+    return dict(zip(kind._fields, zip(*values, strict=True) if values else [()] * len(kind._fields), strict=True))
 
 
 def _endings(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Toolbox:
         known = self._known.get(key) or self._older.get(key)
         if known is not None and known.inputs == task.inputs:
             told = await known.wait()
-            return await self._guarded(tool, task, call) if told is None else told._replace(call=call, cached=True)
+            return await self._guarded(tool, task, call) if told is None else told.for_equal(call)
         known = self._known[key] = Known(task.inputs)
         if len(self._known) > KNOWN_MAX:
             self._older, self._known = self._known, {}

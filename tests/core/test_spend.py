@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from actors.contracts import Outcome, Work
 from actors.tables import outcome_batch
@@ -11,7 +10,7 @@ from support.tasks import a_failure, a_result, a_task
 
 
 def paid(outcome: Outcome, tokens: int, microusd: int | None, model: str = "m") -> Outcome:
-    return replace(outcome, work=Work(model=model, spent_tokens=tokens, cost_microusd=microusd))
+    return outcome._replace(work=Work(model=model, spent_tokens=tokens, cost_microusd=microusd))
 
 
 def test_the_bill_is_told_by_specialist_model_run_and_failure() -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from actors.contracts import JsonValue, Reason, Usage
-from actors.models.base import ModelReply, StopReason, Text, ToolUse
+from actors.models.base import ModelReply, ModelRequest, StopReason, Text, ToolUse
 from actors.session import Session
 from actors.specialists.base import Specialist
-from actors.steps import Answer, Begun, CallModel, CallTools, Ended, Replied, Role, ToolReturn, ToolsReturned
+from actors.steps import Answer, Begun, CallTools, Ended, Role, ToolReturn, ToolsReturned
 from actors.watchdog import WatchLimits, words
 from budget.errors import TaskError
 from support.tasks import a_task
@@ -39,10 +39,10 @@ def ran(
     instruction = session.step(Begun())
     ids = itertools.count()
     for turn in range(turns):
-        assert isinstance(instruction, CallModel)
+        assert isinstance(instruction, ModelRequest)
         blocks = tuple(ToolUse(f"id-{next(ids)}", name, arguments) for name, arguments in calls_of(turn))
         usage = Usage(turn_tokens - 100, 100)
-        instruction = session.step(Replied(ModelReply(blocks, usage, "m", StopReason.TOOL_USE)))
+        instruction = session.step(ModelReply(blocks, usage, "m", StopReason.TOOL_USE))
         if isinstance(instruction, CallTools):
             instruction = session.step(ToolsReturned([returned(call, result_of(call, turn)) for call in blocks]))
         if isinstance(instruction, Ended):
