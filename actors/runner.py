@@ -137,9 +137,8 @@ class Runner:
         try:
             reply = await self.model.reply(request)
         except ModelError as error:
-            if self.rules.spans:
-                told = json.dumps(error.attributes) if error.attributes else ""
-                bill.spans.append(Span(f"chat {request.model}", started_s, self.clock(), str(error), told))
+            told = json.dumps(error.attributes) if error.attributes else ""
+            self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
         except OURS:
             raise
@@ -213,6 +212,10 @@ class Runner:
         """The request with the span that it will have, for the provider to see."""
         own = traceparent(self.rules.batch, task.run_id, task.id, task.attempt, len(bill.spans))
         return request._replace(traceparent=own)
+
+    def _span(self, bill: Bill, name: str, started_s: float, *, error: str, attributes: str = "") -> None:
+        if self.rules.spans:
+            bill.spans.append(Span(name, started_s, self.clock(), error, attributes))
 
 
 def _stopped(session: Session, reason: Reason, message: str, error: BaseException) -> Ended:
