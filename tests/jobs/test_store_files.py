@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,6 +107,26 @@ def test_outcomes_that_were_read_hold_no_files_open(place: Place, tmp_path: Path
 
     assert len(os.listdir("/proc/self/fd")) == before
     assert found[0].column("answer")[0].as_py() == large[0].answer
+    directory.close()
+
+
+@places
+def test_a_file_that_comes_in_parts_is_whole_or_the_one_before_it(place: Place, tmp_path: Path) -> None:
+    """Whoever reads summary.json while it is written anew, or after its writer died, reads an answer."""
+    directory = RunDirectory.create(place(tmp_path), manifest={"run_id": "r"})
+
+    def cut_short() -> Iterator[bytes]:
+        yield b'{"status": '
+        assert directory.summary() == {"status": "before"}
+        raise RunDirectoryError("the sources are gone")
+
+    name = directory.write_parts("summary.json", iter([b'{"status": ', b'"before"}']))
+    with pytest.raises(RunDirectoryError, match="gone"):
+        directory.write_parts("summary.json", cut_short())
+
+    assert name == f"{directory.shown}/summary.json"
+    assert directory.summary() == {"status": "before"}
+    assert not list(tmp_path.rglob(".compaction-*"))
     directory.close()
 
 
