@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import ray
-from ray.exceptions import RayError
+from ray import cloudpickle
+from ray.exceptions import RayError, RayTaskError
 
 from actors.assembly import HostSpec
 from actors.contracts import Task
@@ -62,8 +63,10 @@ class RayFleet:
     def start(self, spec: HostSpec) -> str:
         """Begin to start a host; `poll` says when it is ready. Gives the id that the host got.
 
-        Raises SettingsError when this cluster, which does not grow, has no node for it.
+        Raises SettingsError when this cluster, which does not grow, has no node for it, or when it cannot travel.
         """
+        if why := stays_here(spec):
+            raise SettingsError(why)
         if self.fixed and (why := misfit(spec.specialist, nodes())):
             raise SettingsError(why)
         return self._start(spec)
@@ -131,7 +134,7 @@ class RayFleet:
         try:
             answer = ray.get(ref)
         except RayError as error:
-            return [Lost(host, f"{type(error).__name__}: {str(error).splitlines()[0]}")]
+            return [Lost(host, _told(error))]
         if kind == "ready":
             self.acknowledge(host, 0)
             spec = self._specs[host]
@@ -143,3 +146,24 @@ class RayFleet:
         self._pending = {ref: of for ref, of in self._pending.items() if of[0] != host}
         if actor is not None:
             ray.kill(actor)
+
+
+def stays_here(spec: HostSpec) -> str:
+    """Which part of a host cannot be pickled, and what to do about it; empty when all of it travels."""
+    parts = {"its model": spec.model, **{f"its tool {tool.name!r}": tool for tool in spec.specialist.tools}}
+    for name, part in {**parts, "it": spec}.items():
+        try:
+            cast(Any, cloudpickle).dumps(part)
+        except Exception as error:
+            return (
+                f"a host of {spec.specialist.name!r} cannot travel to its process: {name} holds what does not pickle "
+                f"({error}); make that where it is used, as a model by a function of the specialist, or run with "
+                "mode='local'"
+            )
+    return ""
+
+
+def _told(error: RayError) -> str:
+    """What happened to a host, in a line: what it raised itself, or what Ray says."""
+    cause = error.cause if isinstance(error, RayTaskError) and isinstance(error.cause, Exception) else error
+    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
