@@ -143,9 +143,12 @@ def _page_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
     for finding in findings:
         if finding["cause"] and finding["cause"] not in causes:
             causes[finding["cause"]] = {
-                "name": finding["cause"][:200], "claim": finding["claim"], "services": [name], "services_count": 1,
+                "name": finding["cause"][:200],
+                "claim": f"{name}: {finding['claim']}",  # of the worst of those who share it, when they are joined
+                "services": [name],
+                "services_count": 1,
                 "citations": [finding["id"]],
-            }  # fmt: skip
+            }
     gaps = [{"what": what[:300], "services": [name], "services_count": 1} for what in record["not_known"]]
     return {"first": [why] if why else [], "causes": list(causes.values()), "not_known": gaps}
 
