@@ -15,7 +15,7 @@ from actors.bill import Prices
 from actors.contracts import JsonValue
 from actors.holds import Holds
 from actors.hosting import Host
-from actors.models.base import Effort, ModelClient
+from actors.models.base import Effort, ModelClient, tell_sharers
 from actors.models.cache import CacheCount
 from actors.models.store import Store
 from actors.overseer import Overseer
@@ -49,7 +49,10 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSpec:
-    """All that a host needs to know, as a value that pickles. `cache` is the folder of kept tool results, if any."""
+    """All that a host needs to know, as a value that pickles. `cache` is the folder of kept tool results, if any.
+
+    `sharers`: processes that draw on the model's rate limits, the host's own among them.
+    """
 
     id: str
     specialist: Specialist
@@ -58,6 +61,7 @@ class HostSpec:
     rules: Rules
     sessions_max: int
     cache: str = ""
+    sharers: int = 1
 
 
 def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, threads: Executor | None = None) -> Host:
@@ -65,6 +69,7 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
     shared = shared or Shared()
     threads = threads or Threads()
     assigned, model = spec.assigned, spec.model(spec.specialist)
+    tell_sharers(model, spec.sharers)
     close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
     if close is not None:
         shared.on_close(close)

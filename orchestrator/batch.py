@@ -58,6 +58,7 @@ class Batch:
     grants: frozenset[str] = frozenset()
     blocked: Callable[[str], None] = log.error
     driver: int | None = None  # the number of the driver's account, where several share the batch
+    drivers: int = 1  # so many share it
 
     @property
     def account(self) -> str:
@@ -70,6 +71,7 @@ class Batch:
         Every specialist's first host comes before anybody's second: where there is no room for all, each has one.
         """
         hosts = [s for _ in range(self.settings.hosts_per_agent) for s in specialists]
+        processes = 1 if self.settings.mode == "local" else len(hosts) * self.drivers
         rules = Rules(
             batch=self.id,
             account=self.account,
@@ -88,6 +90,7 @@ class Batch:
                 rules=rules,
                 cache=self.settings.cache,
                 sessions_max=min(sessions, specialist.resources.sessions_max),
+                sharers=processes,
             )
             for specialist, sessions in zip(hosts, _deal(self.settings.sessions_max, len(hosts)), strict=True)
         ]

@@ -164,7 +164,7 @@ class Drivers:
             self.batch.settings, shard, batch_deadline_s=None if left_s == float("inf") else max(0.01, left_s)
         )
         return Assignment(
-            batch=replace(self.batch, driver=number, settings=settings, telemetry=None),
+            batch=replace(self.batch, driver=number, drivers=shard.of, settings=settings, telemetry=None),
             number=number,
             shard=shard,
             work=self.work,

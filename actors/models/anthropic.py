@@ -76,16 +76,22 @@ class AnthropicConfig:
 
 @dataclass(slots=True)
 class _Model:
-    """What all calls of one model in one host share."""
+    """What all calls of one model in one process share."""
 
     gate: Gate
     breaker: Breaker
 
 
+# Hosts of one process draw on one limit of the provider's: the clients of one event loop share brake and breaker for
+# each server, key file and model.
+_SHARED: dict[asyncio.AbstractEventLoop, dict[tuple[object, ...], _Model]] = {}
+
+
 class AnthropicModel:
     """A `ModelClient` over the Messages API. One serves all sessions of a host; it belongs to one event loop.
 
-    Clock and randomness are those of the process unless given, and the brake is that of the configuration.
+    Clock and randomness are those of the process unless given, and the brake is that of the configuration: then it is
+    shared with all clients of the loop that are configured alike.
     """
 
     def __init__(
@@ -98,12 +104,14 @@ class AnthropicModel:
         brake: Callable[[], Brake] | None = None,
     ) -> None:
         self.config = config
-        self._new_brake = brake or (lambda: Brake(config.brake))
+        self._new_brake = brake or (lambda: Brake(config.brake, sharers=self._sharers))
         self._key = key
         self._clock = clock
         self._random01 = random01
         self._retries = RetryBudget(config.retry)
-        self._models: dict[str, _Model] = {}
+        self._sharers = 1
+        own = brake is not None or clock is not time.monotonic or random01 is not random.random
+        self._own: dict[tuple[object, ...], _Model] | None = {} if own else None
         self._server = _server_of(config.base_url)
         self._messages = Messages(config.base_url, key, timeout_s=config.timeout_s, clock=clock)
 
@@ -112,6 +120,10 @@ class AnthropicModel:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a client does not travel: send its AnthropicConfig and build it where it is used")
+
+    def shared_by(self, processes: int) -> None:
+        """So many processes, this one among them, draw on the same limits of the provider. To be said before calls."""
+        self._sharers = processes
 
     async def aclose(self) -> None:
         await self._messages.aclose()
@@ -141,10 +153,12 @@ class AnthropicModel:
         return Call(request, model, body, wire.worst_tokens(request, len(body)), stream)
 
     def _shared(self, model: str) -> _Model:
-        known = self._models.get(model)
+        models = _of_this_loop() if self._own is None else self._own
+        limited = (self.config.base_url, self.config.key_file, self.config.brake, self.config.breaker, model)
+        known = models.get(limited)
         if known is None:
             gate = Gate(self._new_brake(), clock=self._clock, random01=self._random01)
-            known = self._models[model] = _Model(gate, Breaker(self.config.breaker))
+            known = models[limited] = _Model(gate, Breaker(self.config.breaker))
         return known
 
     def _admitted(self, call: Call) -> tuple[_Model, Pass]:
@@ -226,8 +240,9 @@ class AnthropicModel:
     def _heard(self, sent: Sent) -> Heard:
         told, outcome = told_limits(sent.headers, time.time()), sent.outcome
         if isinstance(outcome, Fault):
-            signal = SIGNALS.get(outcome.kind, Signal.NOTHING)
-            return Heard(signal=signal, told=told, retry_after_s=outcome.retry_after_s, random01=self._random01())
+            return Heard(
+                signal=signal_of(outcome), told=told, retry_after_s=outcome.retry_after_s, random01=self._random01()
+            )
         used = outcome.usage
         tokens = used.input_tokens - used.cache_read_tokens  # cache reads do not count to rate limits
         return Heard(signal=Signal.FINE, told=told, input_tokens=tokens, output_tokens=used.output_tokens)
@@ -248,6 +263,15 @@ class AnthropicModel:
         )
 
 
+def signal_of(fault: Fault) -> Signal:
+    """What a fault tells about load. A 503 may be a proxy without a server, but one that asks to wait is overloaded:
+    https://www.rfc-editor.org/rfc/rfc9110#name-503-service-unavailable
+    """
+    if fault.kind is FaultKind.SERVER_ERROR and fault.retry_after_s is not None:
+        return Signal.OVERLOADED
+    return SIGNALS.get(fault.kind, Signal.NOTHING)
+
+
 def _server_of(base_url: str) -> Server:
     parts = urlsplit(base_url)
     return Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -256,3 +280,12 @@ def _server_of(base_url: str) -> Server:
 def _bare(url: str) -> str:
     """A URL without what may be a secret in it."""
     return url.split("?")[0].rsplit("@", 1)[-1]
+
+
+def _of_this_loop() -> dict[tuple[object, ...], _Model]:
+    known = _SHARED.get(asyncio.get_running_loop())
+    if known is None:
+        for loop in [loop for loop in _SHARED if loop.is_closed()]:
+            del _SHARED[loop]
+        known = _SHARED[asyncio.get_running_loop()] = {}
+    return known

@@ -157,3 +157,10 @@ class ModelClient(Protocol):
     async def reply(self, request: ModelRequest) -> ModelReply:
         """One model call. Raises ModelError when no reply can be had."""
         ...
+
+
+def tell_sharers(client: ModelClient, processes: int) -> None:
+    """Tell a client that draws on a provider's limits how many processes do, itself included."""
+    told = getattr(client, "shared_by", None)
+    if told is not None:
+        told(processes)

@@ -1,9 +1,10 @@
-"""How fast one host may call one model: concurrency that adapts, and a pace learnt from what the provider says.
+"""How fast one process may call one model: concurrency that adapts, and a pace learnt from what the provider says.
 
 Two things limit calls. The *limit* on calls in flight begins at one, since nothing is known of the provider yet, and
-doubles each round trip, or each second up to twenty, until the first sign of trouble; after it, it grows by one per
-round trip, and is cut by a factor when the provider is overloaded. The *pace* follows the provider's own
-token buckets: what `anthropic-ratelimit-*` says remains, less what was sent since, plus what has flowed in. Where a
+doubles each round trip until the first sign of trouble; after it, it grows by one per round trip, and is cut by a
+factor when the provider is overloaded. Calls that hang are not counted (`flight.py`), and where nothing at all is
+heard, a few go beyond the limit: refusals come at once, replies may take their time. The *pace* follows the provider's
+own token buckets: what `anthropic-ratelimit-*` says remains, less what was sent since, plus what has flowed in. Where a
 429 names no bucket, the pace is guessed from the rate at which calls last succeeded.
 
 No clock and no randomness: `now_s` and `random01` come in. `actors/models/gate.py` is the asyncio edge around it.
@@ -15,9 +16,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import log2
 
-from actors.models.pace import Guess, Mark, Pace, Told
+from actors.models.flight import Flight
+from actors.models.guess import Guesses
+from actors.models.pace import Mark, Pace, Told
 
 
 class Signal(StrEnum):
@@ -25,8 +27,8 @@ class Signal(StrEnum):
 
     FINE = "fine"
     RATE_LIMITED = "rate_limited"  # 429
-    OVERLOADED = "overloaded"  # 529, 503
-    NOTHING = "nothing"  # cancelled, a bad request, a lost connection: says nothing about load
+    OVERLOADED = "overloaded"  # 529, and another 5xx that asks to wait
+    NOTHING = "nothing"  # cancelled, a bad request, a lost connection, any other 5xx: says nothing about load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,8 @@ class BrakeLimits:
     """Sources: 20 at first and 4 at least are those of Inspect's adaptive connections; the rest was measured with
     benchmarks/rate_limit.py."""
 
-    in_flight_first: int = 20  # reached without any reply, by doubling every `doubling_s`: models take their time
-    doubling_s: float = 1.0
+    in_flight_first: int = 20  # up to here calls double without any reply: models take their time
+    patience_min_s: float = 1.0  # RFC 6298
     in_flight_min: int = 4
     in_flight_max: int = 512
     cut: float = 0.7  # multiplicative decrease
@@ -66,26 +68,25 @@ class Permit:
 
 
 class Brake:
-    """The state for one model in one host."""
+    """The state for one model in one process, of `sharers` that draw on the same limits."""
 
-    def __init__(self, limits: BrakeLimits | None = None) -> None:
+    def __init__(self, limits: BrakeLimits | None = None, *, sharers: int = 1) -> None:
         self._limits = limits or BrakeLimits()
-        self._in_flight = 0
+        self._sharers = sharers
+        self._flight = Flight(self._limits.patience_min_s)
         self._limit = 1.0
         self._slow_start = True
-        self._began_at_s: float | None = None
         self._cut_at_s = float("-inf")
         self._paused_until_s = float("-inf")
         self._paces: dict[str, Pace] = {}
-        self._guess: Guess | None = None
-        self._latency_s = 0.0  # of a success: a running mean
+        self._guesses = Guesses()
         self._cost = {"input-tokens": 0.0, "output-tokens": 0.0, "tokens": 0.0}  # of one call: a running mean
-        self._fine_at_s: deque[float] = deque(maxlen=1024)
         self._overloaded: deque[bool] = deque(maxlen=self._limits.window)
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        """Calls under way, those that hang among them."""
+        return self._flight.all
 
     @property
     def limit(self) -> int:
@@ -96,38 +97,43 @@ class Brake:
         return self._paused_until_s
 
     def ask(self, now_s: float) -> Permit | float:
-        """A permit, or in how many seconds asking again is worthwhile; infinity: when a call in flight has ended."""
+        """A permit, or in how many seconds asking again is worthwhile, unless a call ends before that."""
         if now_s < self._paused_until_s:
             return self._paused_until_s - now_s
-        if self._in_flight >= int(self._limit):
-            wait_s = self._until_begun_s(now_s)
-            if wait_s > 0:
-                return wait_s
-            self._limit = self._in_flight + 1.0
-        costs = {axis: self._cost.get(axis, 1.0) for axis in self._paces}
-        wait_s = max((pace.wait_s(now_s, costs[axis]) for axis, pace in self._paces.items()), default=0.0)
-        if self._guess is not None:
-            wait_s = max(wait_s, self._guess.wait_s(now_s))
+        full = self._flight.counted >= int(self._limit)
+        wait_s = self._until_probe_s(now_s) if full else 0.0
+        if wait_s <= 0:
+            wait_s = self._paced_s(now_s)
         if wait_s > 0:
             return wait_s
         # From here on nothing can refuse.
-        self._in_flight += 1
-        if self._began_at_s is None:
-            self._began_at_s = now_s
-        if self._guess is not None:
-            self._guess.take(now_s)
-        return Permit(now_s, {axis: pace.take(now_s, costs[axis]) for axis, pace in self._paces.items()})
+        if full and self._slow_start:  # no refusal in all that time: so many are borne
+            self._limit = min(float(self._limits.in_flight_max), self._limit + 1.0)
+        self._guesses.take(now_s)
+        permit = Permit(now_s, {axis: pace.take(now_s, self._cost_of(axis)) for axis, pace in self._paces.items()})
+        self._flight.sent(permit, probe=full)
+        return permit
 
-    def _until_begun_s(self, now_s: float) -> float:
-        """Seconds until one more call may go although no reply has come; infinity once replies have told something."""
-        if not self._slow_start or self._in_flight >= self._limits.in_flight_first or self._began_at_s is None:
-            return float("inf")
-        return self._began_at_s + self._limits.doubling_s * log2(self._in_flight + 1) - now_s
+    def _until_probe_s(self, now_s: float) -> float:
+        """Seconds until one more call may go although the limit is reached, as nothing has been heard for long."""
+        doubling = self._slow_start and self._flight.counted < self._limits.in_flight_first
+        return self._flight.until_probe_s(now_s, doubling=doubling)
+
+    def _paced_s(self, now_s: float) -> float:
+        """Seconds until the provider's buckets, as far as they are known, or the guess hold one more call."""
+        waits_s = [pace.wait_s(now_s, self._cost_of(axis)) for axis, pace in self._paces.items()]
+        return max([*waits_s, self._guesses.wait_s(now_s)])
+
+    def _cost_of(self, axis: str) -> float:
+        return self._cost.get(axis, 1.0)
 
     def answered(self, permit: Permit, now_s: float, heard: Heard) -> None:
         """The attempt has ended."""
-        self._in_flight -= 1
-        assert self._in_flight >= 0, "a permit was handed back twice"
+        if heard.signal is Signal.FINE:
+            self._flight.answered(permit, now_s)
+        if heard.signal is not Signal.NOTHING:
+            self._flight.spoke(now_s)
+        self._flight.ended(permit)
         self._hear(permit, now_s, heard)
         self._learn_costs(heard)
         if heard.signal is Signal.RATE_LIMITED:
@@ -135,7 +141,6 @@ class Brake:
         elif heard.signal is Signal.OVERLOADED:
             self._overload(permit, now_s, heard)
         elif heard.signal is Signal.FINE:
-            self._latency_s += 0.1 * (now_s - permit.sent_at_s - self._latency_s)
             self._fine(now_s)
 
     def _hear(self, permit: Permit, now_s: float, heard: Heard) -> None:
@@ -144,37 +149,38 @@ class Brake:
             if axis in self._paces:
                 self._paces[axis].hear(told, now_s, permit.marks.get(axis))
             elif heard.signal is Signal.FINE:
-                self._paces[axis] = Pace(told, now_s)
+                self._paces[axis] = Pace(told, now_s, sharers=self._sharers)
                 # From here on the buckets say what is too fast.
-                self._guess, self._slow_start = None, True
+                self._guesses.forget()
+                self._slow_start = True
                 self._limit = max(self._limit, float(self._limits.in_flight_first))
         if heard.signal is Signal.FINE:
             for axis in self._paces.keys() - heard.told.keys():
                 del self._paces[axis]
 
     def _fine(self, now_s: float) -> None:
-        self._fine_at_s.append(now_s)
         self._overloaded.append(False)
-        if self._guess is not None:
-            self._guess.succeeded(now_s)
+        self._guesses.succeeded(now_s)
         for pace in self._paces.values():
-            pace.eased(self._latency_s)
-        if self._in_flight + 1 >= self._limit / 2:  # a limit that is not used is not tested: it does not grow
+            pace.eased(self._flight.latency_s or 0.0)
+        if self._flight.counted + 1 >= self._limit / 2:  # a limit that is not used is not tested: it does not grow
             step = 1.0 if self._slow_start else 1.0 / self._limit
             self._limit = min(float(self._limits.in_flight_max), self._limit + step)
 
     def _rate_limited(self, permit: Permit, now_s: float, heard: Heard) -> None:
         """Too fast. A provider that says what remains is followed; one that does not is guessed at."""
-        spent = [axis for axis, told in heard.told.items() if told.remaining < max(1.0, self._cost.get(axis, 1.0))]
+        spent = [axis for axis, told in heard.told.items() if told.remaining < max(1.0, self._cost_of(axis))]
         if heard.told and not spent:
             return  # no bucket is empty: this refusal is this call's own, and only this call waits
         followed = [self._paces[axis] for axis in spent if axis in self._paces]
         if followed:
             for pace in followed:
                 pace.refused(now_s, sent_at_s=permit.sent_at_s)
+        elif not self._guesses.refused(now_s):
+            return  # slowing down has not helped before
         elif permit.sent_at_s >= self._cut_at_s:
             self._cut(now_s)
-            self._guess = Guess.after(self._guess, self._goodput_per_s(now_s), now_s)
+            self._slow_start = not self._guesses.slow_down(now_s)
         if heard.retry_after_s is not None:
             self._pause(now_s, heard)
 
@@ -200,12 +206,6 @@ class Brake:
         until_s = now_s + asked_s + heard.random01 * min(0.25, 0.1 * asked_s)
         self._paused_until_s = max(self._paused_until_s, until_s)
 
-    def _goodput_per_s(self, now_s: float) -> float:
-        """Successes per second over the last five seconds, or since the first when that is less."""
-        since_s = max(now_s - 5.0, self._fine_at_s[0] if self._fine_at_s else now_s)
-        count = sum(1 for at_s in self._fine_at_s if at_s >= since_s)
-        return count / max(1.0, now_s - since_s)
-
     def _learn_costs(self, heard: Heard) -> None:
         """A running mean of what calls take of each axis: the next is booked at it until its reply corrects that."""
         if heard.input_tokens is None or heard.output_tokens is None:
@@ -217,7 +217,7 @@ class Brake:
 
     def check(self) -> None:
         """The invariants that every test asserts on the way out."""
-        assert self._in_flight >= 0
+        self._flight.check()
         assert 1 <= self._limit <= self._limits.in_flight_max
         for pace in self._paces.values():
             pace.check()

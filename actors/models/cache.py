@@ -19,6 +19,7 @@ from actors.models.base import (
     Text,
     ToolResult,
     ToolUse,
+    tell_sharers,
 )
 from actors.models.store import Store, key_of
 
@@ -63,6 +64,9 @@ class CachedModel:
             if reply.stop_reason in KEPT and not reply.called:  # what a fallback says is no answer of this model
                 await asyncio.to_thread(self._store.put, key, reply_json(reply))
             return reply
+
+    def shared_by(self, processes: int) -> None:
+        tell_sharers(self._inner, processes)
 
     async def aclose(self) -> None:
         close = getattr(self._inner, "aclose", None)

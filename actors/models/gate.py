@@ -12,7 +12,7 @@ from actors.models.brake import Brake, Heard, Permit, Signal
 
 
 class Gate:
-    """One gate per model in one host, shared by all of its sessions. Not safe between threads."""
+    """One gate per model in one process, shared by all sessions there. Not safe between threads."""
 
     def __init__(
         self,

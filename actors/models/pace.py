@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RESERVE_SHARE = 0.01  # of the bucket, left in it: other hosts draw from it too, and what they take is seen late
+RESERVE_SHARE = 0.01  # of the bucket, left in it: others draw from it too, and what they take is seen late
 RESERVE_SHARE_MAX = 0.5
 EASE = 0.9995  # per success: a doubled reserve is back after 1,400
-SPREAD_LATENCIES = 10.0  # hosts see each other's calls one latency late: a full bucket is drained over several
+SPREAD_LATENCIES = 4.0  # others' calls are seen one latency late: a full bucket is drained over several
 SPREAD_MIN_S = 0.2
 SPREAD_MAX_S = 20.0
 BUNCH_S = 0.02  # calls that may go together
@@ -48,11 +48,15 @@ class Pace:
 
     A copy of the bucket is kept: drained when a call is sent, filled at the measured rate, and put right by every
     reply: what the reply says remained is compared with what the copy held when its call was sent. The inflow is
-    measured: between two replies, remaining + taken has grown by it. So what other hosts take of the same bucket
+    measured: between two replies, remaining + taken has grown by it. So what others take of the same bucket
     counts as less inflow, and a window that refills only at its end (inflow 0 until then) is waited for.
+
+    `sharers` processes are known to draw on it, this one among them. They do as this one does until the replies say
+    otherwise: each has its part of what flows in and of what is in the bucket, and a call of each is left in it.
     """
 
-    def __init__(self, told: Told, now_s: float) -> None:
+    def __init__(self, told: Told, now_s: float, *, sharers: int = 1) -> None:
+        self._sharers = sharers
         self._limit = max(1.0, told.limit)
         self._level = min(told.remaining, self._limit)
         self._level_at_s = now_s
@@ -97,16 +101,22 @@ class Pace:
     def take(self, now_s: float, amount: float) -> Mark:
         """Book `amount`. What is in the bucket beyond the inflow is spread over a while, not taken at once."""
         level = self.level(now_s)
-        flow_per_s = self.rate_per_s + max(0.0, level - self._reserve_share * self._limit) / self._spread_s
+        flow_per_s = self.rate_per_s + max(0.0, level - self._reserve) / (self._spread_s * self._sharers)
         self._next_at_s = max(self._next_at_s, now_s - BUNCH_S) + amount / max(flow_per_s, 1e-9)
         self._level, self._level_at_s = level - amount, max(now_s, self._level_at_s)
         self._taken += amount
         self._cost = amount
         return Mark(now_s, self._level, self._corrected, self._taken, amount)
 
+    @property
+    def _reserve(self) -> float:
+        """What is left in the bucket: others may take a call each before anybody sees it."""
+        theirs = (self._sharers - 1) * self._cost
+        return min(RESERVE_SHARE_MAX * self._limit, max(self._reserve_share * self._limit, theirs))
+
     def wait_s(self, now_s: float, cost: float) -> float:
         """Seconds until `cost` may be taken; 0 when it may be now. Never more than a minute: then it is tried."""
-        missing = min(cost + self._reserve_share * self._limit, self._limit) - self.level(now_s)
+        missing = min(cost + self._reserve, self._limit) - self.level(now_s)
         if missing <= 0 and self._next_at_s <= now_s:
             return 0.0
         self._held_back = True
@@ -139,7 +149,7 @@ class Pace:
             self._floor_per_s = max(self._floor_per_s, (self._limit - told.remaining) / (reset_in_s + 1.0))
 
     def _measure(self, remaining: float, mark: Mark, now_s: float) -> None:
-        """The inflow since the anchor, once enough has flowed to read it off whole numbers."""
+        """Our part of the inflow since the anchor, once enough has flowed to read it off whole numbers."""
         full = remaining + mark.cost >= NEARLY_FULL * self._limit
         if self._anchor is None or full:  # a full bucket overflows: nothing to read, but that more flows in
             if full and self._held_back and mark.at_s >= self._raised_at_s:  # than calls are held back to
@@ -147,12 +157,12 @@ class Pace:
                 self._measured_per_s, self._raised_at_s, self._held_back = None, now_s, False
             self._anchor, self._anchor_remaining = mark, remaining
             return
-        inflow = remaining - self._anchor_remaining + mark.taken - self._anchor.taken
+        inflow = remaining - self._anchor_remaining + self._sharers * (mark.taken - self._anchor.taken)
         elapsed_s = mark.at_s - self._anchor.at_s
         enough = max(SAMPLE_MIN, SAMPLE_SHARE * self._limit)
         if elapsed_s < SAMPLE_MIN_S or (inflow < enough and elapsed_s < SAMPLE_MAX_S):
             return
-        seen_per_s = max(0.0, inflow / elapsed_s)
+        seen_per_s = max(0.0, inflow / elapsed_s / self._sharers)
         known = self._measured_per_s
         self._measured_per_s = seen_per_s if known is None else known + 0.3 * (seen_per_s - known)
         self._anchor, self._anchor_remaining = mark, remaining
@@ -178,54 +188,3 @@ class Pace:
         assert RESERVE_SHARE <= self._reserve_share <= RESERVE_SHARE_MAX
         assert self.rate_per_s >= 0
         assert self._level <= self._limit
-
-
-class Guess:
-    """A rate for a provider that refuses without saying how much it allows: down by a factor, up by successes.
-
-    The first guess is made when little has come back yet, so it is low, and grows fast until it is refused as well.
-    """
-
-    CUT = 0.95
-    STEP = 1 / 4000  # per success: 5 % in 200 calls, so that a refusal costs less than one call in a hundred
-    STEPS_SLOW = 200
-    STEP_FIRST = 1 / 50
-    STEP_LATER = 1 / 500  # the limit was a passing one, or the guess far too low
-    BURST_S = 0.1
-    FIRST_PER_S = 1.0  # when nothing has succeeded yet
-
-    def __init__(self, rate_per_s: float, now_s: float, *, first: bool = True) -> None:
-        self.rate_per_s = max(0.1, rate_per_s)
-        self._first = first
-        self._level = 0.0
-        self._level_at_s = now_s
-        self._successes = 0
-
-    @classmethod
-    def after(cls, known: Guess | None, goodput_per_s: float, now_s: float) -> Guess:
-        """The guess after a refusal: below what last succeeded, and below the guess that was refused."""
-        rates = [max(goodput_per_s, cls.FIRST_PER_S), *([known.rate_per_s] if known is not None else [])]
-        return cls(cls.CUT * min(rates), now_s, first=known is None)
-
-    def wait_s(self, now_s: float) -> float:
-        level = self._level_now(now_s)
-        return 0.0 if level >= 1.0 else max(1e-3, (1.0 - level) / self.rate_per_s)
-
-    def take(self, now_s: float) -> None:
-        self._level, self._level_at_s = self._level_now(now_s) - 1.0, now_s
-
-    def succeeded(self, now_s: float) -> None:
-        if self._level_now(now_s) > 0.5 * self._burst:
-            return  # a rate that is not used is not tested: it does not grow
-        self._successes += 1
-        if self._first:
-            self.rate_per_s *= 1 + self.STEP_FIRST
-            return
-        self.rate_per_s *= 1 + (self.STEP if self._successes <= self.STEPS_SLOW else self.STEP_LATER)
-
-    def _level_now(self, now_s: float) -> float:
-        return min(self._burst, self._level + self.rate_per_s * (now_s - self._level_at_s))
-
-    @property
-    def _burst(self) -> float:
-        return max(1.0, self.BURST_S * self.rate_per_s)

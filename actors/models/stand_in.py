@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.contracts import NOTHING
-from actors.models.base import Message, ModelClient, ModelError, ModelReply, ModelRequest, ToolUse
+from actors.models.base import Message, ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, tell_sharers
 from actors.models.offline import OFFLINE, OfflineModel
 from actors.models.retry import FaultKind
 from actors.specialists.base import Analyst
@@ -42,6 +42,9 @@ class StandIn:
             reply = await self._by_rules(request, ())
             why = {**error.attributes, **reply.attributes, "muster.fallback_why": str(error)[:200]}
             return reply._replace(unseen_tokens=error.unseen_tokens, attributes=why)
+
+    def shared_by(self, processes: int) -> None:
+        tell_sharers(self.inner, processes)
 
     async def aclose(self) -> None:
         close = getattr(self.inner, "aclose", None)

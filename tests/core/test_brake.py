@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.models.brake import Brake, BrakeLimits, Heard, Permit, Signal
 from actors.models.headers import told_limits
@@ -18,9 +21,18 @@ def latency(median_s: float) -> Callable[[Random], float]:
     return lambda chance: median_s * math.exp(chance.gauss(0, 0.4))
 
 
-def driven(provider: Provider, *, hosts: int = 1, for_s: float = 60.0, median_s: float = 0.05, seed: int = 0) -> Count:
-    brakes = [Brake() for _ in range(hosts)]
-    count = drive(provider, brakes, for_s=for_s, loops=256 // hosts, latency_s=latency(median_s), seed=seed)
+def driven(
+    provider: Provider,
+    *,
+    hosts: int = 1,
+    sharers: int = 1,
+    for_s: float = 60.0,
+    median_s: float = 0.05,
+    seed: int = 0,
+    **fates: Any,
+) -> Count:
+    brakes = [Brake(sharers=sharers) for _ in range(hosts)]
+    count = drive(provider, brakes, for_s=for_s, loops=256 // hosts, latency_s=latency(median_s), seed=seed, **fates)
     for brake in brakes:
         brake.check()
     return count
@@ -70,6 +82,81 @@ def test_few_calls_are_refused_and_nearly_all_of_the_rate_is_used(provider, host
     assert count.let_through / allowed > used_min
 
 
+# provider, processes that know of each other, latency, refused at most, of the allowed rate at least
+SHARED = [
+    ("two on a small bucket", Provider(20, 20), 2, 0.05, 0.001, 0.98),
+    ("four on a small bucket", Provider(20, 20), 4, 0.05, 0.001, 0.96),
+    ("eight on a small bucket", Provider(20, 20), 8, 0.05, 0.001, 0.95),
+    ("four on a small bucket, slower calls", Provider(20, 20), 4, 0.2, 0.01, 0.96),
+    ("four on a small bucket, calls of a second", Provider(20, 20), 4, 1.0, 0.02, 0.85),
+    ("four on a bucket of five", Provider(5, 5), 4, 0.05, 0.02, 0.9),
+    ("four on a wide bucket", Provider(100, 100), 4, 0.05, 0.001, 0.98),
+]
+
+
+@pytest.mark.parametrize("row", SHARED, ids=[row[0] for row in SHARED])
+def test_processes_that_know_how_many_they_are_find_their_share_without_refusals(row):
+    """From the first seconds on: twenty seconds are less than a small audit takes."""
+    _, like, hosts, median_s, refused_max, used_min = row
+    provider = Provider(like.rate_per_s, like.burst)
+    count = driven(provider, hosts=hosts, sharers=hosts, median_s=median_s, for_s=20.0)
+
+    assert count.refused / count.sent <= refused_max
+    assert count.let_through / (provider.burst + 20 * provider.rate_per_s) > used_min
+
+
+def test_one_that_was_told_of_others_who_do_not_call_takes_all_of_the_rate():
+    """Hosts end at different times: the last one is not held to its share."""
+    count = driven(Provider(20, 20), sharers=8, median_s=0.2, for_s=20.0)
+
+    assert count.answered_between(10.0, 20.0) >= 190
+
+
+def no_answer_before(second: float) -> Callable[[int, float], bool]:
+    return lambda _, now_s: now_s < second
+
+
+@pytest.mark.parametrize("share", [0.03, 0.08])
+def test_who_is_refused_whatever_the_pace_does_not_slow_down_for_good(share):
+    """A provider without a limit that refuses some calls by chance and says nothing of its buckets: slowing down is
+    tried, and as it does not help, given up again."""
+    provider = Provider(1e4, 1e4, headers="none", retry_after="none", fickle=share)
+    count = driven(provider, median_s=0.5)
+
+    assert count.answered_between(30.0, 60.0) > 30 * 10
+
+
+# what hangs, after how long its session gives it up, when to look, answers in ten seconds at least, of 1,000 allowed
+HANGING = [
+    ("the first call", lambda number, _: number == 1, math.inf, 10.0, 980),
+    ("the first twenty", lambda number, _: number <= 20, math.inf, 10.0, 980),
+    ("the first twenty, given up", lambda number, _: number <= 20, 30.0, 10.0, 980),
+    ("everything for half a minute", no_answer_before(30.0), 600.0, 31.0, 980),
+    ("everything, after all went well", lambda _, now_s: 10.0 < now_s < 25.0, 600.0, 26.0, 980),
+    ("one call in a hundred, for good", lambda number, _: number % 100 == 0, math.inf, 20.0, 970),
+    ("each third call", lambda number, _: number % 3 == 0, 2.0, 20.0, 620),
+]
+
+
+@pytest.mark.parametrize("headers", ["all", "none"])
+@pytest.mark.parametrize(
+    ("hangs", "gives_up_s", "from_s", "least"), [r[1:] for r in HANGING], ids=[r[0] for r in HANGING]
+)
+def test_calls_that_hang_do_not_keep_the_others_from_going(hangs, gives_up_s, from_s, least, headers):
+    """Nobody waits for them longer than it takes to see that others are answered."""
+    provider = Provider(100, 100, headers=headers)
+    count = driven(provider, hangs=hangs, gives_up_s=gives_up_s)
+
+    assert count.answered_between(from_s, from_s + 10.0) >= least * (1.0 if headers == "all" else 0.8)
+
+
+def test_a_server_that_never_answers_gets_few_calls():
+    """Each may be billed: twenty within seconds, then one more a second."""
+    count = driven(Provider(100, 100), hangs=lambda *_: True, for_s=20.0)
+
+    assert 20 <= count.sent <= 40
+
+
 def fine(**told: Told) -> Heard:
     return Heard(signal=Signal.FINE, told=told)
 
@@ -79,16 +166,17 @@ def refused(after_s: float | None = None, random01: float = 0.0, **told: Told) -
 
 
 def permits(brake: Brake, count: int, now_s: float = 0.0) -> list[Permit]:
-    given = [brake.ask(now_s) for _ in range(count)]
-    assert all(isinstance(permit, Permit) for permit in given)
-    return [permit for permit in given if isinstance(permit, Permit)]
+    asked = [brake.ask(now_s) for _ in range(count)]
+    assert all(isinstance(permit, Permit) for permit in asked)
+    return [permit for permit in asked if isinstance(permit, Permit)]
 
 
-def begun(limits: BrakeLimits | None = None) -> Brake:
-    """A brake whose first seconds are over: as many calls as it begins with may go at second 0."""
+def begun(limit: int = 20, limits: BrakeLimits | None = None) -> Brake:
+    """A brake that has learnt, without trouble, that so many calls may go at once; none is under way at second 0."""
     made = Brake(limits)
-    for permit in permits(made, 1, now_s=-20.0):
-        made.answered(permit, -19.0, Heard(signal=Signal.NOTHING))
+    while made.limit < limit:
+        for permit in permits(made, made.limit, now_s=-2.0):
+            made.answered(permit, -1.0, Heard(signal=Signal.FINE if made.limit < limit else Signal.NOTHING))
     return made
 
 
@@ -100,14 +188,18 @@ def brake():
 
 
 def test_the_first_call_goes_alone_and_the_others_do_not_wait_for_a_slow_model():
-    """Nothing is known of the provider yet: one call, two after a second, four after two, twenty and no more."""
-    brake, sent = Brake(), []
-    for now_s in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 60.0):
-        while isinstance(brake.ask(now_s), Permit):
+    """Nothing is known of the provider yet: one call, two after a second, four after two, and from twenty on one more
+    each second, as a provider that refuses would have done so by then."""
+    brake, sent = Brake(), {}
+    for tick in range(1100):
+        while isinstance(brake.ask(tick / 100), Permit):
             pass
-        sent.append(brake.in_flight)
+        sent[tick / 100] = brake.in_flight
+    brake.check()
 
-    assert sent == [1, 1, 2, 4, 8, 16, 20, 20]
+    assert [sent[now_s] for now_s in (0.0, 0.99, 1.02, 2.04, 3.1)] == [1, 1, 2, 4, 8]
+    assert 20 <= sent[5.0] <= 21
+    assert sent[10.0] == sent[5.0] + 5
 
 
 def test_who_waits_for_the_first_reply_is_told_how_long():
@@ -116,6 +208,24 @@ def test_who_waits_for_the_first_reply_is_told_how_long():
     permits(brake, 1)
 
     assert brake.ask(0.25) == pytest.approx(0.75)
+
+
+def test_a_call_that_hangs_loses_its_place_when_a_later_one_is_answered():
+    """And only then: as long as nobody is answered, it may be the provider that is slow."""
+    brake = begun(4)
+    (hanging,) = permits(brake, 1)
+    first, *_ = permits(brake, 3, now_s=0.5)
+    full = brake.ask(0.55)
+    brake.answered(first, 1.5, fine())
+    (later,) = permits(brake, 1, now_s=3.0)
+    brake.answered(later, 4.0, fine())
+
+    assert isinstance(full, float)
+    assert len(permits(brake, 5, now_s=4.0)) == brake.limit
+    assert isinstance(brake.ask(4.0), float)
+    assert brake.in_flight == 3 + 5
+    brake.answered(hanging, 5.0, fine())
+    brake.check()
 
 
 def test_the_first_reply_that_tells_of_a_bucket_lets_twenty_go():
@@ -143,8 +253,9 @@ def test_the_calls_in_flight_double_while_all_goes_well():
     assert sizes == [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
-def test_a_limit_that_is_not_used_does_not_grow(brake):
+def test_a_limit_that_is_not_used_does_not_grow():
     """One call at a time says nothing about what a hundred would do."""
+    brake = Brake()
     for n in range(200):
         (permit,) = permits(brake, 1, now_s=float(n))
         brake.answered(permit, n + 0.5, fine())
@@ -171,7 +282,7 @@ def test_a_refusal_while_no_bucket_is_empty_is_that_calls_own(brake):
 
 def test_a_wave_of_refusals_is_one_mistake():
     """Twenty refusals of calls that were sent together cut once, to 0.7."""
-    brake = begun(BrakeLimits(in_flight_first=100))
+    brake = begun(100)
     for permit in permits(brake, 100)[:20]:
         brake.answered(permit, 1.0, refused())
 
@@ -181,11 +292,11 @@ def test_a_wave_of_refusals_is_one_mistake():
 
 def test_one_overloaded_answer_among_many_cuts_nothing(brake):
     """529 is the provider's state, not our doing; a quarter of all answers is a reason to slow down."""
-    given = permits(brake, 20)
-    for permit in given[:4]:
+    sent = permits(brake, 20)
+    for permit in sent[:4]:
         brake.answered(permit, 1.0, Heard(signal=Signal.OVERLOADED))
     before = brake.limit
-    brake.answered(given[4], 1.0, Heard(signal=Signal.OVERLOADED))
+    brake.answered(sent[4], 1.0, Heard(signal=Signal.OVERLOADED))
 
     assert (before, brake.limit) == (20, 14)
 
@@ -225,7 +336,6 @@ def test_a_permit_is_handed_back_once(brake):
 
     with pytest.raises(AssertionError):
         brake.answered(permit, 1.0, fine())
-    brake._in_flight = 0
 
 
 @pytest.mark.parametrize(
@@ -249,3 +359,31 @@ def test_headers_are_followed_only_where_they_make_sense(headers, expected):
     given = {f"anthropic-ratelimit-requests-{name}": value for name, value in headers.items()}
 
     assert told_limits(given, 10.0) == ({"requests": expected} if expected else {})
+
+
+EVENTS = st.tuples(st.sampled_from(["ask", "ask", "ask", *Signal]), st.floats(0.0, 30.0), st.integers(0, 100))
+
+
+@given(st.lists(EVENTS, max_size=120))
+def test_whatever_happens_one_more_call_may_go_in_the_end(events):
+    """No order of answers, refusals and silence leads to where everybody waits for calls that may hang."""
+    brake, now_s, under_way = Brake(sharers=2), 0.0, []
+    for kind, passes_s, which in events:
+        now_s += passes_s if which % 3 == 0 else 0.01
+        if kind == "ask":
+            permit = brake.ask(now_s)
+            under_way += [permit] if isinstance(permit, Permit) else []
+        elif under_way:
+            left = float(which % 20)
+            told = {"requests": Told(20, left, 20 - left)} if which % 2 else {}
+            heard = Heard(signal=kind, told=told, retry_after_s=which / 10 if which % 5 == 0 else None)
+            brake.answered(under_way.pop(which % len(under_way)), now_s, heard)
+        brake.check()
+
+    for _ in range(20):
+        permit = brake.ask(now_s)
+        if isinstance(permit, Permit):
+            return
+        assert 0 < permit <= 600
+        now_s += permit
+    pytest.fail("nobody may go any more")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from actors.models.anthropic import AnthropicConfig, AnthropicModel
+from actors.models.anthropic import AnthropicConfig, AnthropicModel, signal_of
 from actors.models.base import (
     Message,
     ModelError,
@@ -28,10 +28,10 @@ from actors.models.base import (
     ToolUse,
     unseen_tokens_of,
 )
-from actors.models.brake import BrakeLimits
+from actors.models.brake import BrakeLimits, Signal
 from actors.models.breaker import BreakerLimits
 from actors.models.key import Key, read_key
-from actors.models.retry import RetryPolicy
+from actors.models.retry import RetryPolicy, status_fault
 from actors.schema import output_schema, validated
 from budget.errors import SettingsError
 from support.messages_server import Serving, serving
@@ -320,7 +320,7 @@ def test_cancelling_on_the_wire_counts_the_attempt_and_before_it_counts_nothing(
     """A call that waits for its turn has cost nothing; one that was sent may be billed."""
 
     async def both(client: AnthropicModel) -> list[int]:
-        tasks = [asyncio.create_task(client.reply(request())) for _ in range(25)]  # 20 go, 5 wait
+        tasks = [asyncio.create_task(client.reply(request())) for _ in range(5)]  # 1 goes, 4 wait
         await asyncio.sleep(0.5)
         for task in tasks:
             task.cancel()
@@ -335,13 +335,13 @@ def test_cancelling_on_the_wire_counts_the_attempt_and_before_it_counts_nothing(
 
     server = playing({"faults": [{"kind": "hang", "share": 1.0}]})
     with asyncio.Runner() as runner:
-        at_once = BrakeLimits(doubling_s=0.001)  # the first replies are not waited for
-        client = AnthropicConfig(base_url=server.url, brake=at_once).client({"ANTHROPIC_API_KEY": CANARY})
+        patient = BrakeLimits(patience_min_s=60.0)  # nothing is sent beside the first call before it is answered
+        client = AnthropicConfig(base_url=server.url, brake=patient).client({"ANTHROPIC_API_KEY": CANARY})
         unseen = runner.run(asyncio.wait_for(both(client), LATE_S))
         meter = server.meter()
         runner.run(client.aclose())
 
-    assert sorted(tokens > 0 for tokens in unseen) == [False] * 5 + [True] * 20
+    assert sorted(tokens > 0 for tokens in unseen) == [False] * 4 + [True]
     assert meter["total_tokens"] <= sum(unseen)
 
 
@@ -359,6 +359,68 @@ def test_an_outage_opens_the_circuit_and_calls_fail_fast(playing):
     assert "status 500" in str(errors[-1])
 
 
+def test_clients_of_one_process_share_what_they_learn_of_a_server(playing):
+    """What one host's client finds out, brake and breaker, the others need not find out again."""
+    once = RetryPolicy(attempts_max=1)
+    server = playing({"faults": [{"kind": "server_error", "share": 1.0}]})
+    config = AnthropicConfig(base_url=server.url, retry=once)
+
+    async def calls(times: int) -> ModelError:
+        client = config.client({"ANTHROPIC_API_KEY": CANARY})
+        errors = [(await asyncio.gather(client.reply(request()), return_exceptions=True))[0] for _ in range(times)]
+        await client.aclose()
+        return errors[-1]
+
+    async def one_after_the_other() -> tuple[ModelError, ModelError]:
+        return await calls(16), await calls(1)
+
+    first, second = asyncio.run(one_after_the_other())
+    meter = server.meter()
+
+    assert (first.circuit_open, second.circuit_open) == (False, True)
+    assert meter["requests"] == 16
+
+
+def test_hosts_of_one_process_stay_under_a_small_limit_together(playing):
+    """Four clients at once on twenty requests a second: none of them drains the bucket under the others."""
+    server = playing({"limits": {"requests_per_s": 20, "requests_burst": 20}, "latency_ms": 20})
+    config = AnthropicConfig(base_url=server.url)
+
+    async def host() -> None:
+        client = config.client({"ANTHROPIC_API_KEY": CANARY})
+        await asyncio.gather(*(client.reply(request()) for _ in range(15)))
+        await client.aclose()
+
+    async def all_hosts() -> None:
+        await asyncio.gather(*(host() for _ in range(4)))
+
+    asyncio.run(all_hosts())
+    meter = server.meter()
+
+    assert meter["billed"] == 60
+    assert meter["statuses"].get("429", 0) <= 1
+
+
+def test_calls_of_one_host_that_hang_do_not_stop_those_of_another(playing):
+    """The calls that a brake begins with never come back; the others find out that the server answers all the same."""
+    server = playing({"faults": [{"kind": "hang", "first": 3}]})
+    config = AnthropicConfig(base_url=server.url)
+
+    async def main() -> int:
+        one, other = (config.client({"ANTHROPIC_API_KEY": CANARY}) for _ in range(2))
+        stuck = [asyncio.create_task(one.reply(request())) for _ in range(3)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(LATE_S * 4):
+            replies = await asyncio.gather(*(other.reply(request()) for _ in range(40)))
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        await asyncio.gather(one.aclose(), other.aclose())
+        return len(replies)
+
+    assert asyncio.run(main()) == 40
+
+
 def test_a_fallback_model_takes_over_while_the_circuit_is_open(playing):
     """The reply says which model it was, for the bill and the report."""
     plan = {"faults": [{"kind": "overloaded", "share": 1.0, "model": "claude-sonnet-5-5"}]}
@@ -370,6 +432,22 @@ def test_a_fallback_model_takes_over_while_the_circuit_is_open(playing):
 
     assert [isinstance(reply, ModelReply) for reply in ended] == [False, False, False, True]
     assert ended[-1].model == "claude-haiku-5-5"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "signal"),
+    [
+        (429, {}, Signal.RATE_LIMITED),
+        (529, {}, Signal.OVERLOADED),
+        (503, {"retry-after": "5"}, Signal.OVERLOADED),
+        (503, {}, Signal.NOTHING),
+        (500, {}, Signal.NOTHING),
+        (400, {"retry-after": "5"}, Signal.NOTHING),
+    ],
+)
+def test_what_a_status_tells_of_the_load(status, headers, signal):
+    """A server that is down is the breaker's business; one that asks to wait is the brake's."""
+    assert signal_of(status_fault(status, "", headers)) is signal
 
 
 def test_a_huge_reply_is_read_and_one_beyond_all_measure_is_not(playing):

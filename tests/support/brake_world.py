@@ -22,8 +22,10 @@ class Provider:
     counts_at: str = "arrival"
     retry_after: str = "ceil"
     window_s: float | None = None
+    fickle: float = 0.0  # the share of calls that are refused whatever the pace
     level: float = field(init=False)
     at_s: float = 0.0
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def __post_init__(self) -> None:
         self.level = self.burst
@@ -38,7 +40,7 @@ class Provider:
 
     def take(self, now_s: float) -> bool:
         self.refill(now_s)
-        if self.level < 1:
+        if self.level < 1 or self.chance.random() < self.fickle:
             return False
         self.level -= 1
         return True
@@ -59,6 +61,15 @@ class Count:
     refused: int = 0
     let_through: int = 0
     refused_at_s: list[float] = field(default_factory=list)
+    answered_at_s: list[float] = field(default_factory=list)
+
+    def answered_between(self, from_s: float, to_s: float) -> int:
+        return sum(from_s <= at_s < to_s for at_s in self.answered_at_s)
+
+
+def never(_: int, __: float) -> bool:
+    """No call hangs."""
+    return False
 
 
 def drive(
@@ -68,9 +79,15 @@ def drive(
     for_s: float,
     loops: int = 256,
     latency_s: Callable[[random.Random], float] = lambda chance: 0.05 * math.exp(chance.gauss(0, 0.4)),
+    hangs: Callable[[int, float], bool] = never,
+    gives_up_s: float = float("inf"),
     seed: int = 0,
 ) -> Count:
-    """Every brake belongs to a host in which `loops` sessions call without pause, for `for_s` seconds."""
+    """Every brake belongs to a host in which `loops` sessions call without pause, for `for_s` seconds.
+
+    `hangs` says whether a call, by its number and the second in which it is sent, gets no answer; its session gives it
+    up after `gives_up_s`.
+    """
     chance, count, serial = random.Random(seed), Count(), 0
     waiting = [loops for _ in brakes]
     woken_at_s = [float("inf") for _ in brakes]  # the next alarm of each host; earlier ones are void
@@ -95,6 +112,9 @@ def drive(
     def send(host: int, permit: Permit, now_s: float) -> None:
         count.sent += 1
         arrives_s = now_s + 0.0005
+        if hangs(count.sent, now_s):
+            push(now_s + gives_up_s, "given up", host, permit, Heard(signal=Signal.NOTHING))
+            return
         if provider.take(arrives_s):
             count.let_through += 1
             ends_s = arrives_s + latency_s(chance)
@@ -103,7 +123,9 @@ def drive(
             return
         count.refused += 1
         count.refused_at_s.append(now_s)
-        wait_s = provider.full_in_s(arrives_s) if provider.window_s else (1 - provider.level) / provider.rate_per_s
+        wait_s = (
+            provider.full_in_s(arrives_s) if provider.window_s else max(0.0, 1 - provider.level) / provider.rate_per_s
+        )
         after_s = {"ceil": float(math.ceil(wait_s)), "exact": wait_s, "none": None}[provider.retry_after]
         told = {"requests": provider.told(arrives_s)} if provider.headers != "none" else {}
         heard = Heard(signal=Signal.RATE_LIMITED, told=told, retry_after_s=after_s, random01=chance.random())
@@ -124,6 +146,8 @@ def drive(
                 provider.refill(now_s)
                 heard = Heard(signal=heard.signal, told={"requests": provider.told(now_s)})
             brakes[host].answered(permit, now_s, heard)
+            if kind == "answer":
+                count.answered_at_s.append(now_s)
             if kind == "refusal":  # the call itself backs off
                 push(now_s + (heard.retry_after_s or 0.0) + 0.5 * chance.random(), "back", host)
             else:
