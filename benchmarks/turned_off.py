@@ -17,11 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from budget import Answer, Budget, Reconcile, Reserve, Told, Verdict
+from budget import Answer, Budget, Close, Limit, Reconcile, Reserve, Told, Verdict
 from budget.desk import Desk
 from orchestrator.batch import Batch, place
 from orchestrator.fleets import Fleet
@@ -40,16 +40,13 @@ class Unpaid(Budget):
     def __init__(self) -> None:
         super().__init__(Desk(None))  # for the batch's own account, which is opened and looked at once
 
-    async def open(self, account_id: str, **terms: Any) -> Answer:
-        return Answer(Verdict.OPEN) if terms.get("parent") else await super().open(account_id, **terms)
-
-    async def close(self, account_id: str) -> Answer:  # noqa: ARG002
-        return Answer(Verdict.DONE)
+    async def open_all(self, limits: Mapping[str, Limit], *, parent: str) -> Sequence[str]:  # noqa: ARG002
+        return list(limits)
 
     def ask(self, said: Reserve, told: Told) -> None:  # noqa: ARG002
         told(Answer(Verdict.HELD))
 
-    def tell(self, said: Reconcile, told: Told) -> None:  # noqa: ARG002
+    def tell(self, said: Reconcile | Close, told: Told) -> None:  # noqa: ARG002
         told(Answer(Verdict.RECONCILED))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from budget.commands import (
     ALERT_PERCENTS,
@@ -103,6 +103,28 @@ class Budget:
             )
         return answer
 
+    async def open_all(self, limits: Mapping[str, Limit], *, parent: str) -> Sequence[str]:
+        """`open`, without alerts, for those who have thousands of accounts: by name; gives those that are open now.
+
+        Others are open under other terms, closed, or below an unknown parent: `open` says which.
+        """
+        said = [Open(name, parent, limit.tokens, limit.microusd, (), self.client_id) for name, limit in limits.items()]
+        if not said:
+            return []
+        self._opens = True
+        self._opened_under.add(parent)
+        heard: list[Answer | Exception] = []
+        for one in said[:-1]:
+            self._sender.post(one, heard.append)
+        heard.append(await self._sender.say(said[-1]))  # what was said before it is answered before it
+        self._listen()
+        failed = next((answer for answer in heard if isinstance(answer, Exception)), None)
+        if failed is not None:
+            raise failed
+        return [
+            name for name, answer in zip(limits, heard, strict=True) if cast(Answer, answer).verdict is Verdict.OPEN
+        ]
+
     async def set_limit(self, account_id: str, limit: Limit) -> Answer:
         """Another ceiling for an open account, from now on."""
         answer = await self._sender.say(SetLimit(account_id, limit.tokens, limit.microusd))
@@ -176,8 +198,8 @@ class Budget:
         """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
         return self._sender.say(Reconcile(hold_id, spent.tokens, spent.microusd))
 
-    def tell(self, said: Reconcile, told: Told) -> None:
-        """`reconcile` for those who have thousands of holds: `told` is called with the answer, or why there is none."""
+    def tell(self, said: Reconcile | Close, told: Told) -> None:
+        """`reconcile` or `close` for those who have thousands: `told` gets the answer, or why there is none."""
         self._sender.post(said, told)
 
     def expire(

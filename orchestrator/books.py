@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from actors.accounts import attempt_of, run_account
-from budget import Budget, Limit
+from budget import Answer, Budget, Close, Limit
 from budget.errors import BudgetError
 from orchestrator.resume import RunAccounts
 from orchestrator.runs import Run, Runs
@@ -35,12 +35,11 @@ class Books:
         await self._accounts.find()
 
     async def open(self, runs: Sequence[Run]) -> None:
-        accounts = ((run_account(self.batch, run.id), run.limit or Limit()) for run in runs)
-        await asyncio.gather(*(self._accounts.open(account, limit) for account, limit in accounts))
+        await self._accounts.open_all({run_account(self.batch, run.id): run.limit or Limit() for run in runs})
 
     def close(self, run_id: str) -> None:
         """Nothing of this run will be spent any more."""
-        self._say(self.budget.close(run_account(self.batch, run_id)))
+        self.budget.tell(Close(run_account(self.batch, run_id)), _closed)
 
     async def charge(self, hosts: Sequence[str], runs: Runs, hurry: Callable[[], bool]) -> None:
         """What lost hosts had set aside is charged in full. Waits for that unless there is no time."""
@@ -81,3 +80,8 @@ class Books:
         error = None if future.cancelled() else future.exception()
         if error is not None:
             log.warning("the budget was not told: %s", error)
+
+
+def _closed(answer: Answer | Exception) -> None:
+    if isinstance(answer, Exception):
+        log.warning("the budget was not told: %s", answer)

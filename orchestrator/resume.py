@@ -273,6 +273,12 @@ class RunAccounts:
             elif account.account_id.startswith(f"{self.batch}/") and account.unseen.tokens:
                 self._unseen[account.account_id] = account.unseen
 
+    async def open_all(self, limits: Mapping[str, Limit]) -> None:
+        """Accounts by name: together where nothing is known of earlier ones, else each as it needs it."""
+        known = self._parents or self._unseen
+        opened = set() if known else {*await self.budget.open_all(limits, parent=self.batch)}
+        await asyncio.gather(*(self.open(name, limit) for name, limit in limits.items() if name not in opened))
+
     async def open(self, account: str, limit: Limit) -> None:
         for parent in [self.batch, *self._parents]:
             try:

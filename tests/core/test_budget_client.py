@@ -313,6 +313,22 @@ def test_a_callback_that_fails_stops_neither_alerts_nor_turns() -> None:
     assert asyncio.run(scene()) == (2, True)
 
 
+def test_many_accounts_are_opened_together_and_those_that_were_not_are_left_out() -> None:
+    """A closed one and one under other terms need a look of their own; the others are open."""
+
+    async def scene() -> tuple[Sequence[str], list[bool], Sequence[str]]:
+        async with batch_of(100) as budget:
+            await budget.open("shut", parent="batch", alert_percents=())
+            await budget.close("shut")
+            await budget.open("other", parent="batch", limit=Limit(5), alert_percents=())
+            limits = {name: Limit(20) for name in ("a", "shut", "other", "b")}
+            opened = await budget.open_all(limits, parent="batch")
+            held = [(await budget.reserve(name, name, TEN)).held for name in opened]
+            return opened, held, await budget.open_all({}, parent="batch")
+
+    assert asyncio.run(scene()) == (["a", "b"], [True, True], [])
+
+
 def test_the_callers_mistakes_are_errors() -> None:
     """Accounts that do not exist or have other terms, and costs that nobody knows under a dollar ceiling."""
 
