@@ -117,6 +117,7 @@ def _model_of(options: dict[str, Any]) -> ModelChoice:
         watchdog=options["watchdog_model"],
         watchdog_turns=options["watchdog_turns"],
         cache=options["cache"],
+        deadline_s=options["timeout"],
     )
 
 

@@ -23,6 +23,7 @@ from actors.specialists.base import Specialist
 from budget import Price, load_prices
 from budget.errors import SettingsError
 from budget.prices import PriceList
+from orchestrator.settings import DEADLINE_S
 
 if TYPE_CHECKING:
     from actors.models.anthropic import AnthropicConfig
@@ -72,11 +73,13 @@ def choose_model(
     watchdog: str = "",
     watchdog_turns: int = EVERY_TURNS,
     cache: str = "",
+    deadline_s: float = DEADLINE_S,
     environment: Mapping[str, str] = os.environ,
 ) -> ModelChoice:
     """The models asked for: one for all, or by tier; without either, offline where there is no key.
 
-    `fallback` names who stands in for a model that is down, `watchdog` the small model that looks on.
+    `fallback` names who stands in for a model that is down, `watchdog` the small model that looks on. `deadline_s` is
+    what a sub-agent has: each of those who stand in for one another has an even part of it to fail a call in.
     `priced`: a dollar ceiling needs every model's price. Raises PriceError for a model without one, SettingsError for a
     key, an address, a tier, a fallback or a cache that cannot be used.
     """
@@ -92,8 +95,15 @@ def choose_model(
         _refuse_beside_rules(fallback, watchdog)
         factory: ModelFactory = _offline
     else:
-        reached = {"base_url": base_url, "key_file": key_file or None, "fallbacks": _turns(models, fallbacks)}
-        factory = _factory(reached, cache, OFFLINE in fallbacks, environment)
+        rules = OFFLINE in fallbacks
+        reached = {
+            "base_url": base_url,
+            "key_file": key_file or None,
+            "fallbacks": _turns(models, fallbacks),
+            "patience_s": deadline_s / (1 + len(fallbacks)) if fallbacks else None,
+            "rules_follow": rules,
+        }
+        factory = _factory(reached, cache, rules, environment)
     return ModelChoice(
         name=name,
         tiers=_told(tier_map),

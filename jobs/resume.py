@@ -129,6 +129,7 @@ def _model_of(settings: Settings, access: Mapping[str, str]) -> ModelChoice:
         watchdog=settings.watchdog_model,
         watchdog_turns=settings.watchdog_turns,
         cache=settings.cache,
+        deadline_s=settings.deadline_s,
     )
 
 

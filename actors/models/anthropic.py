@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,10 @@ from urllib.parse import urlsplit
 
 from actors.models import wire
 from actors.models.base import ModelError, ModelReply, ModelRequest, Unseen
-from actors.models.brake import Brake, BrakeLimits, Heard, Signal
+from actors.models.brake import Brake, BrakeLimits, Heard, Permit, Signal
 from actors.models.breaker import Breaker, BreakerLimits, Pass, Refused
 from actors.models.call import Call, Server
+from actors.models.chain import Chain, had_its_part
 from actors.models.gate import Gate
 from actors.models.headers import told_limits
 from actors.models.key import Key, read_key
@@ -27,7 +29,8 @@ BASE_URL = "https://api.anthropic.com"
 BASE_URL_VARIABLE = "ANTHROPIC_BASE_URL"
 # Without streaming a call may take ten minutes; the SDK (2.11, _base_client) reckons 128,000 output tokens an hour.
 STREAM_ABOVE_TOKENS = 21_333
-OVERLOADED_MAX = 2  # refusals of one call as overloaded, before its fallback is asked: one alone may pass
+SEND_S_MIN = 0.05  # that an attempt has at least, however late its model is
+SESSIONS_KNOWN_MAX = 10_000  # that were handed to a fallback; the first one is forgotten first
 
 SIGNALS = {FaultKind.RATE_LIMITED: Signal.RATE_LIMITED, FaultKind.OVERLOADED: Signal.OVERLOADED}
 TELLING = frozenset({FaultKind.OVERLOADED, FaultKind.SERVER_ERROR, FaultKind.TIMEOUT, FaultKind.UNREACHABLE})
@@ -38,8 +41,7 @@ TELLING |= {FaultKind.LOST, FaultKind.MALFORMED}  # what counts against the prov
 class AnthropicConfig:
     """What a host needs to build its client. Pickles; holds no key: each process reads its own.
 
-    `fallbacks`: the model to call while a model's circuit is open, and when it refuses a call as overloaded again.
-    `timeout_s` bounds one attempt.
+    `fallbacks`, `patience_s`, `rules_follow`: the chain of models, see `Chain`. `timeout_s` bounds one attempt.
     """
 
     base_url: str = BASE_URL
@@ -48,6 +50,8 @@ class AnthropicConfig:
     cache_ttl: str | None = "5m"
     stream_above_tokens: int = STREAM_ABOVE_TOKENS
     fallbacks: Mapping[str, str] = field(default_factory=dict)
+    patience_s: float | None = None
+    rules_follow: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     brake: BrakeLimits = field(default_factory=BrakeLimits)
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
@@ -109,6 +113,8 @@ class AnthropicModel:
         self._clock = clock
         self._random01 = random01
         self._retries = RetryBudget(config.retry)
+        self._chain = Chain(config.fallbacks, config.patience_s, config.rules_follow)
+        self._turned: OrderedDict[tuple[str, str, str], str] = OrderedDict()  # sessions, and whom they were handed to
         self._sharers = 1
         own = brake is not None or clock is not time.monotonic or random01 is not random.random
         self._own: dict[tuple[object, ...], _Model] | None = {} if own else None
@@ -134,7 +140,7 @@ class AnthropicModel:
         Raises ModelError when no reply can be had. That, and the CancelledError of a cancelled call, says what may have
         been billed: see `unseen_tokens_of`.
         """
-        call = self._begin(request, request.model)
+        call = self._begin(request, self._stays_with(request))
         try:
             while True:
                 shared, given = self._admitted(call)
@@ -142,7 +148,7 @@ class AnthropicModel:
                 if isinstance(outcome, ModelReply):
                     self._retries.succeeded()
                     return outcome
-                if outcome is not None and not self._stood_in(call, outcome):
+                if outcome is not None:
                     await asyncio.sleep(self._delay_s(call, outcome))
         except asyncio.CancelledError:
             raise asyncio.CancelledError(Unseen(call.unseen_tokens)) from None
@@ -150,7 +156,7 @@ class AnthropicModel:
     def _begin(self, request: ModelRequest, model: str) -> Call:
         stream = request.output_tokens_max > self.config.stream_above_tokens
         body = wire.request_body(request, model, stream=stream, cache_ttl=self.config.cache_ttl)
-        return Call(request, model, body, wire.worst_tokens(request, len(body)), stream)
+        return Call(request, model, body, wire.worst_tokens(request, len(body)), stream, since_s=self._clock())
 
     def _shared(self, model: str) -> _Model:
         models = _of_this_loop() if self._own is None else self._own
@@ -168,25 +174,29 @@ class AnthropicModel:
             given = shared.breaker.ask(self._clock())
             if not isinstance(given, Refused):
                 return shared, given
-            if not self._fall_back(call):
+            following = self._chain.after(call.model, first=call.request.model)
+            if following is None:
                 message = f"circuit of model {call.model!r} is open for {given.retry_in_s:.1f} s more: {given.cause}"
                 raise self._error(call, message, circuit_open=True)
+            self._turn(call, following)
 
-    def _stood_in(self, call: Call, fault: Fault) -> bool:
-        """Whether another model takes the call over at once, as this one is overloaded again."""
-        if fault.kind is not FaultKind.OVERLOADED:
-            return False
-        call.overloads += 1
-        return call.overloads >= OVERLOADED_MAX and self._fall_back(call)
+    def _turn(self, call: Call, model: str) -> None:
+        """Ask `model` from now on, and first of all in the later calls of the same session."""
+        call.turn(model, self._begin(call.request, model).body, self._clock())
+        if call.request.run_id:
+            self._turned[_session_of(call.request)] = model
+            if len(self._turned) > SESSIONS_KNOWN_MAX:
+                self._turned.popitem(last=False)
 
-    def _fall_back(self, call: Call) -> bool:
-        """Turn the call to the fallback of its model. Whether there is one."""
-        fallback = self.config.fallbacks.get(call.model)
-        if fallback is None or fallback == call.request.model:
-            return False
-        call.model, call.overloads = fallback, 0
-        call.body = self._begin(call.request, fallback).body
-        return True
+    def _stays_with(self, request: ModelRequest) -> str:
+        """Who is asked first: a session goes on with whom it was handed to, and a new one begins with its own model."""
+        begun = self._turned and len(request.messages) > 1
+        return self._turned.get(_session_of(request), request.model) if begun else request.model
+
+    def _left_s(self, call: Call) -> float | None:
+        """How long the call may still be with the model that is asked now. None: as long as it takes."""
+        patience_s = self._chain.patience_of(call.model, first=call.request.model)
+        return None if patience_s is None else call.since_s + patience_s - self._clock()
 
     async def _attempt(self, call: Call, shared: _Model, given: Pass) -> ModelReply | Fault | None:
         """One attempt behind the brake; what came of it is told to brake and breaker, also when it is cancelled.
@@ -197,8 +207,12 @@ class AnthropicModel:
         asked_s = self._clock()
         permit = None
         try:
-            permit = await shared.gate.enter()
+            permit = await self._entered(call, shared.gate)
             call.waited_s += self._clock() - asked_s
+            if permit is None:
+                late = Fault(kind=FaultKind.TIMEOUT, message="its turn did not come", transient=True, billed_tokens=0)
+                call.lost(late)
+                return late
             if not shared.breaker.holds(given):
                 return None
             sent = await self._send(call)
@@ -213,15 +227,28 @@ class AnthropicModel:
                 shared.gate.leave(permit, heard)
             self._tell(shared.breaker, given, fault, answered=heard.signal is Signal.FINE)
 
+    async def _entered(self, call: Call, gate: Gate) -> Permit | None:
+        """Leave of the brake. None: the call may be with this model no longer, and another can be asked."""
+        left_s = self._left_s(call)
+        if left_s is None:
+            return await gate.enter()
+        try:
+            async with asyncio.timeout(left_s):
+                return await gate.enter()
+        except TimeoutError:
+            return None
+
     async def _send(self, call: Call) -> Sent:
         """One request. Cancelled on the way, it counts in full: the provider may finish and bill it all the same."""
         call.attempts += 1
+        left_s = self._left_s(call)
         try:
             sent = await self._messages.send(
                 call.body,
                 stream=call.stream,
                 output_tokens_max=call.request.output_tokens_max,
                 traceparent=call.request.traceparent,
+                timeout_s=None if left_s is None else max(SEND_S_MIN, left_s),
             )
         except asyncio.CancelledError:
             call.unseen_tokens += call.worst_tokens
@@ -248,10 +275,29 @@ class AnthropicModel:
         return Heard(signal=Signal.FINE, told=told, input_tokens=tokens, output_tokens=used.output_tokens)
 
     def _delay_s(self, call: Call, fault: Fault) -> float:
-        """How long to wait before the next attempt. Raises ModelError when there shall be none."""
-        decision = self._retries.decide(fault, call.state, call.request.run_id, self._random01())
+        """How long to wait before the next attempt, of this model or of the next. Raises ModelError when there is none.
+
+        A model that is down and has had its part of the call hands it on at once.
+        """
+        first, failed = call.request.model, f"model {call.model!r}: {fault.message}; given up"
+        call.overloads += fault.kind is FaultKind.OVERLOADED
+        following = self._chain.after(call.model, first=first)
+        left_s = self._left_s(call)
+        made = call.attempts - call.attempts_before
+        most = self._chain.attempts(call.model, first=first, left=self.config.retry.attempts_max - call.attempts_before)
+        late = left_s is not None and left_s <= (fault.retry_after_s or 0.0)
+        if had_its_part(fault, attempts=made, attempts_max=most, overloads=call.overloads, late=late):
+            if following is not None:
+                why = self._retries.turn(call.state(made, most), call.request.run_id)
+                if why:
+                    raise self._error(call, f"{failed}: {why}")
+                self._turn(call, following)
+                return 0.0
+            if late:
+                raise self._error(call, f"{failed}: it has had {self._chain.patience_s:g} s, and rules stand in for it")
+        decision = self._retries.decide(fault, call.state(made, most), call.request.run_id, self._random01())
         if isinstance(decision, GiveUp):
-            raise self._error(call, f"model {call.model!r}: {fault.message}; given up: {decision.why}")
+            raise self._error(call, f"{failed}: {decision.why}")
         return decision.delay_s
 
     def _error(self, call: Call, message: str, *, circuit_open: bool = False) -> ModelError:
@@ -270,6 +316,11 @@ def signal_of(fault: Fault) -> Signal:
     if fault.kind is FaultKind.SERVER_ERROR and fault.retry_after_s is not None:
         return Signal.OVERLOADED
     return SIGNALS.get(fault.kind, Signal.NOTHING)
+
+
+def _session_of(request: ModelRequest) -> tuple[str, str, str]:
+    """Whose call it is, nearly: a specialist may have several sessions in a run, and they share what they learn."""
+    return request.run_id, request.agent, request.model
 
 
 def _server_of(base_url: str) -> Server:

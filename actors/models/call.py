@@ -21,7 +21,11 @@ class Server:
 
 @dataclass(slots=True)
 class Call:
-    """`worst_tokens` is what one attempt may cost, `unseen_tokens` what those without a reply may have cost so far."""
+    """`worst_tokens` is what one attempt may cost, `unseen_tokens` what those without a reply may have cost so far.
+
+    `since_s` is when the model that is asked now was turned to, on the caller's clock, and `attempts_before` how many
+    attempts others had made by then.
+    """
 
     request: ModelRequest
     model: str
@@ -34,15 +38,23 @@ class Call:
     waited_s: float = 0.0
     faults: list[str] = field(default_factory=list)
     first_chunk_s: float | None = None
+    since_s: float = 0.0
+    attempts_before: int = 0
 
-    @property
-    def state(self) -> CallState:
+    def state(self, attempts: int, attempts_max: int) -> CallState:
+        """So many attempts were made by the model that is asked now, of so many that it has."""
         return CallState(
-            attempts=self.attempts,
+            attempts=attempts,
+            attempts_max=attempts_max,
             unseen_tokens=self.unseen_tokens,
             worst_tokens=self.worst_tokens,
             tokens_left=self.request.tokens_left,
         )
+
+    def turn(self, model: str, body: bytes, now_s: float) -> None:
+        """Ask another model from now on."""
+        self.model, self.body, self.overloads, self.since_s = model, body, 0, now_s
+        self.attempts_before = self.attempts
 
     @property
     def stood_in(self) -> bool:

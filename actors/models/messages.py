@@ -56,11 +56,22 @@ class Messages:
     async def aclose(self) -> None:
         await self._sdk.close()
 
-    async def send(self, body: bytes, *, stream: bool, output_tokens_max: int, traceparent: str = "") -> Sent:
-        """One request, with its trace context where there is one. Never raises but when cancelled."""
+    async def send(
+        self,
+        body: bytes,
+        *,
+        stream: bool,
+        output_tokens_max: int,
+        traceparent: str = "",
+        timeout_s: float | None = None,
+    ) -> Sent:
+        """One request, with its trace context where there is one. Never raises but when cancelled.
+
+        `timeout_s` bounds it where that is less than what bounds all.
+        """
         progress = _Progress(Assembly())
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)):
                 if stream:
                     return await self._stream(body, progress, traceparent)
                 return await self._whole(body, progress, traceparent)

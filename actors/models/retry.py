@@ -121,9 +121,13 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """A call so far. `worst_tokens` is what one more attempt may cost, `tokens_left` the ceiling over all of them."""
+    """A call so far: the attempts of the model that is asked, and how many it has.
+
+    `worst_tokens` is what one more attempt may cost, `tokens_left` the ceiling over all of them.
+    """
 
     attempts: int
+    attempts_max: int
     unseen_tokens: int
     worst_tokens: int
     tokens_left: int | None
@@ -152,9 +156,25 @@ class RetryBudget:
         jitter_s = full_jitter_s(call.attempts, random01, base_s=policy.base_s, delay_max_s=policy.delay_max_s)
         return Retry(jitter_s if fault.retry_after_s is None else fault.retry_after_s + min(jitter_s, policy.base_s))
 
-    def _spent(self, fault: Fault, run_id: str) -> str:
+    def turn(self, call: CallState, run_id: str) -> str:
+        """Why a call may not go on with another model; "" when it may, which counts as a retry of its run.
+
+        It takes none of the host's: those are for a model that is down, and this one is asked instead.
+        """
+        why = _too_dear(call) or self._spent_by(run_id)
+        if not why:
+            self._count_for(run_id)
+        return why
+
+    def _spent_by(self, run_id: str) -> str:
         if run_id and self._by_run.get(run_id, 0) >= self._policy.retries_per_run_max:
             return f"run {run_id!r} has used its {self._policy.retries_per_run_max} retries"
+        return ""
+
+    def _spent(self, fault: Fault, run_id: str) -> str:
+        why = self._spent_by(run_id)
+        if why:
+            return why
         if self._left < 1 and fault.kind is not FaultKind.RATE_LIMITED:  # a 429 is slowed by the brake, not given up
             return f"the host's retries are used up ({self._policy.retries_burst} above what successes earned)"
         return ""
@@ -162,6 +182,9 @@ class RetryBudget:
     def _count(self, fault: Fault, run_id: str) -> None:
         if fault.kind is not FaultKind.RATE_LIMITED:
             self._left -= 1
+        self._count_for(run_id)
+
+    def _count_for(self, run_id: str) -> None:
         if run_id:
             self._by_run[run_id] = self._by_run.get(run_id, 0) + 1
             self._by_run.move_to_end(run_id)
@@ -179,10 +202,15 @@ def _refusal(fault: Fault, call: CallState, policy: RetryPolicy) -> str:
     """Why this call itself may not go again; empty when it may."""
     if not fault.transient:
         return "trying again would not help"
-    if call.attempts >= policy.attempts_max:
-        return f"attempt {call.attempts} of {policy.attempts_max}"
+    if call.attempts >= call.attempts_max:
+        return f"attempt {call.attempts} of {call.attempts_max}"
     if fault.retry_after_s is not None and fault.retry_after_s > policy.retry_after_max_s:
         return f"the server asks to wait {fault.retry_after_s:g} s, limit {policy.retry_after_max_s:g} s"
+    return _too_dear(call)
+
+
+def _too_dear(call: CallState) -> str:
+    """Why no further attempt can be paid for; empty when it can."""
     # An attempt that was surely not billed leaves the call where it was: what allowed the first one allows the next.
     passes = call.tokens_left is not None and call.unseen_tokens + call.worst_tokens > call.tokens_left
     if passes and call.unseen_tokens:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 
 from actors.contracts import NOTHING
 from actors.models.base import Message, ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, tell_sharers
+from actors.models.chain import DOWN
 from actors.models.offline import OFFLINE, OfflineModel
-from actors.models.retry import FaultKind
 from actors.specialists.base import Analyst
 
 RULES = "rules"  # what the ids of calls begin with that the rules make
-# Faults of the provider. A request that it refuses as wrong, and a limit that it states, are the caller's own.
-DOWN = frozenset(FaultKind) - {FaultKind.REJECTED, FaultKind.RATE_LIMITED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,14 @@ def test_a_model_that_is_a_fallback_itself_goes_on_with_those_after_it():
     assert choice.factory.args[0].fallbacks == {"a": "b", "b": "c"}
 
 
+def test_each_who_stands_in_has_an_even_part_of_a_sub_agents_time():
+    """The models, and the rules behind them; where nobody stands in, a model has all of it."""
+    rules, models, alone = (chosen("a", fallback=named, deadline_s=30.0) for named in ("b,offline", "b", ""))
+
+    told = [(one.factory.args[0].patience_s, one.factory.args[0].rules_follow) for one in (rules, models, alone)]
+    assert told == [(10.0, True), (15.0, False), (None, False)]
+
+
 @pytest.mark.parametrize(
     ("model", "given", "error"),
     [

@@ -188,8 +188,8 @@ def test_a_wait_never_passes_its_limit():
     assert full_jitter_s(1_000, 1.0, base_s=0.5, delay_max_s=30.0) == 30.0
 
 
-def call(attempts: int = 1, unseen: int = 0, worst: int = 1_000, left: int | None = 10_000) -> CallState:
-    return CallState(attempts=attempts, unseen_tokens=unseen, worst_tokens=worst, tokens_left=left)
+def call(attempts: int = 1, unseen: int = 0, worst: int = 1_000, left: int | None = 10_000, most: int = 8) -> CallState:
+    return CallState(attempts=attempts, attempts_max=most, unseen_tokens=unseen, worst_tokens=worst, tokens_left=left)
 
 
 def fault(kind: FaultKind = K.SERVER_ERROR, retry_after_s: float | None = None) -> Fault:
@@ -236,6 +236,19 @@ def test_a_run_has_so_many_retries_and_no_more():
     budget.check()
 
 
+def test_going_on_with_another_model_is_a_retry_of_the_run_and_none_of_the_host():
+    """The host's are for a model that is down; the ceiling of the call holds for whoever is asked."""
+    budget = RetryBudget(RetryPolicy(retries_per_run_max=2, retries_burst=1))
+    budget.decide(fault(), call(), "other", 0.5)
+
+    turns = [budget.turn(call(), "svc-1") for _ in range(3)]
+
+    assert turns == ["", "", "run 'svc-1' has used its 2 retries"]
+    assert "one more may cost 1000" in budget.turn(call(unseen=9_001), "svc-2")
+    assert isinstance(budget.decide(fault(), call(), "svc-2", 0.5), GiveUp)
+    budget.check()
+
+
 def test_an_outage_is_not_doubled_by_retries():
     """With no success a host retries `retries_burst` times in all; every success earns half a retry back."""
     budget = RetryBudget(RetryPolicy(retries_burst=10))
@@ -257,7 +270,7 @@ def test_what_is_permanent_is_never_tried_again():
 
 def test_a_side_effect_happens_once_per_key_over_ten_thousand_lost_replies():
     """One key per logical call, the same on every attempt: the receiver's ledger executes it once, whatever is lost."""
-    chance, budget_policy = random.Random(5), RetryPolicy(attempts_max=50)
+    chance, budget_policy = random.Random(5), RetryPolicy()
     executed: dict[str, int] = {}
     replies: dict[str, str] = {}
 
@@ -276,7 +289,7 @@ def test_a_side_effect_happens_once_per_key_over_ten_thousand_lost_replies():
             reply = None if lost_before else receive(key)
             if reply is not None and not lost_after:
                 break
-            state = call(attempts=attempts, left=None)
+            state = call(attempts=attempts, left=None, most=50)
             assert isinstance(budget.decide(fault(K.LOST), state, key, chance.random()), Retry)
         attempts_in_all += attempts
 

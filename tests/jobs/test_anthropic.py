@@ -422,16 +422,16 @@ def test_calls_of_one_host_that_hang_do_not_stop_those_of_another(playing):
 
 
 def test_a_fallback_model_takes_over_while_the_circuit_is_open(playing):
-    """The reply says which model it was, for the bill and the report."""
+    """Once it is open nobody asks the first one; the reply says which model it was, for the bill and the report."""
     plan = {"faults": [{"kind": "overloaded", "share": 1.0, "model": "claude-sonnet-5-5"}]}
-    settings = {"fallbacks": {"claude-sonnet-5-5": "claude-haiku-5-5"}, "retry": RetryPolicy(attempts_max=1)}
+    settings = {"fallbacks": {"claude-sonnet-5-5": "claude-haiku-5-5"}, "retry": FAST}
     limits = BreakerLimits(window=3, failures_min=3)
     server = playing(plan)
     with calling(server, breaker=limits, **settings) as caller:
-        ended = [caller.replies(request())[0] for _ in range(4)]
+        replies = [caller.reply(request()) for _ in range(4)]
 
-    assert [isinstance(reply, ModelReply) for reply in ended] == [False, False, False, True]
-    assert ended[-1].model == "claude-haiku-5-5"
+    assert [reply.model for reply in replies] == ["claude-haiku-5-5"] * 4
+    assert [reply.attributes["muster.attempts"] for reply in replies] == [3, 2, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,20 @@ def test_an_overloaded_models_calls_go_to_its_fallback_at_the_fallbacks_price(es
     assert f"with {OTHER} instead of {WORKER}" in report_of(tmp_path / "run")
 
 
+def test_a_model_that_hangs_leaves_the_deadline_to_its_fallbacks(estate, provider, tmp_path):
+    """Each call of it would have taken all the time of its sub-agent: every service is reported all the same."""
+    ended = audit(
+        estate, provider, tmp_path / "run", "--fallback-model", f"{OTHER},offline", "--timeout", "6",
+        "--concurrency", "16", faults=[{"kind": "hang", "share": 1.0, "model": WORKER}],
+    )  # fmt: skip
+
+    summary, meter = summary_of(tmp_path / "run"), provider.meter()
+    assert ended.status == 0, ended.stderr
+    assert summary["coverage"]["services"] == {"total": SERVICES, "reported": SERVICES}
+    assert OTHER in {row["answered_by"] for row in summary["models"]["fallbacks"]}
+    assert meter["total_tokens"] <= summary["budget"]["spent_tokens"] <= summary["budget"]["limit_tokens"]
+
+
 def test_while_nothing_answers_the_specialists_own_rules_do(estate, provider, tmp_path):
     """An outage ends in a poorer report that says so, not in none."""
     ended = audit(

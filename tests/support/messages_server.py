@@ -20,7 +20,7 @@ The plan (every field may be left out):
     watch        texts that no request may hold: `GET /meter` counts the bodies that do as "watched"
     answer       "module:function" instead of `messages_replies.answer`
     faults       list of {"kind", "share"} drawn by chance, or with "first": n for the first n requests, before shares;
-                 "model" limits one to a model. Kinds: see `FAULTS`.
+                 "model" limits one to a model, whose calls its share is of. Kinds: see `FAULTS`.
 """
 
 from __future__ import annotations
@@ -201,9 +201,10 @@ class Server:
             return self.first.pop(0)
         chance = self.random.random() if self.by_chance else 1.0
         for fault in self.by_chance:
-            chance -= fault["share"]
-            if chance < 0:
-                return fault if fault.get("model", model) == model else {}
+            if fault.get("model", model) == model:
+                chance -= fault["share"]
+                if chance < 0:
+                    return fault
         return {}
 
     def count_cache(self, call: Call) -> None:
