@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from actors.models import wire
 from actors.models.base import ModelError, ModelReply, ModelRequest, Unseen
@@ -23,6 +23,7 @@ from actors.models.headers import told_limits
 from actors.models.key import Key, read_key
 from actors.models.messages import Messages, Sent
 from actors.models.retry import Fault, FaultKind, GiveUp, RetryBudget, RetryPolicy
+from actors.terminal import line
 from budget.errors import SettingsError
 
 BASE_URL = "https://api.anthropic.com"
@@ -57,8 +58,8 @@ class AnthropicConfig:
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _parts(self.base_url)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"base URL {_bare(self.base_url)!r} is none: it must be http(s)://host[:port][/path]")
         if parts.username or parts.password or parts.query:
             raise SettingsError(f"base URL {_bare(self.base_url)!r} holds credentials or a query: use the key file")
@@ -221,7 +222,8 @@ class AnthropicModel:
                 fault = sent.outcome
                 call.lost(fault)
                 return fault
-            return call.replied(sent.outcome, self._server, self._key.scrub(sent.headers.get("request-id", "")))
+            request_id = wire.label(self._key.scrub(sent.headers.get("request-id", "")))
+            return call.replied(sent.outcome, self._server, request_id)
         finally:
             if permit is not None:
                 shared.gate.leave(permit, heard)
@@ -305,7 +307,7 @@ class AnthropicModel:
         if call.faults:
             told["error.type"] = call.faults[-1]
         return ModelError(
-            self._key.scrub(message), unseen_tokens=call.unseen_tokens, circuit_open=circuit_open, attributes=told
+            line(self._key.scrub(message)), unseen_tokens=call.unseen_tokens, circuit_open=circuit_open, attributes=told
         )
 
 
@@ -326,6 +328,15 @@ def _session_of(request: ModelRequest) -> tuple[str, str, str]:
 def _server_of(base_url: str) -> Server:
     parts = urlsplit(base_url)
     return Server(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def _parts(url: str) -> SplitResult | None:
+    """A URL taken apart; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if url.isprintable() and " " not in url and parts.port != 0 else None
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return None
 
 
 def _bare(url: str) -> str:

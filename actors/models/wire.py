@@ -12,6 +12,7 @@ from actors.contracts import JsonValue, Usage
 from actors.models.base import Block, Message, ModelRequest, Opaque, StopReason, Text, ToolResult, ToolUse
 
 TOKENS_MAX = 10**9  # a count above this is no count
+LABEL_CHARACTERS_MAX = 200  # of what names something: a model, a reply, a reason, a tool. The API's own have 128.
 HISTORY_CACHED_FROM = 5  # messages: the third turn. A cache write costs a quarter more and pays when it is read again.
 _FOR_AN_HOUR = "ephemeral_1h_input_tokens"
 HIDDEN_PROMPT_TOKENS = 1_000  # the provider's own words about tools and schemas; its documentation says 290 to 800
@@ -146,15 +147,20 @@ def payload(message: Mapping[str, Any]) -> Payload:
             raise Malformed(f"stop_reason is {_short(told)}, not a string")
     except Malformed as wrong:
         raise Malformed(str(wrong), usage) from None
-    model, identity = message.get("model"), message.get("id")
     return Payload(
-        id=identity if isinstance(identity, str) else "",
-        model=model if isinstance(model, str) else "",
+        id=label(message.get("id")),
+        model=label(message.get("model")),
         blocks=blocks,
         usage=usage,
         stop_reason=_stop_reason(told, blocks),
-        stop_reason_told=told,
+        stop_reason_told=label(told) or "unknown",
     )
+
+
+def label(value: Any) -> str:
+    """`value` where it can name something in spans, tables and reports; "" for anything else."""
+    fits = isinstance(value, str) and len(value) <= LABEL_CHARACTERS_MAX and value.isprintable()
+    return value if fits and not {'"', "\\"} & set(value) else ""
 
 
 def usage_of(raw: Any) -> Usage:
@@ -212,7 +218,7 @@ def _block(raw: Any) -> Block:
         identity, name, arguments = raw.get("id"), raw.get("name"), raw.get("input")
         if not (isinstance(identity, str) and identity and isinstance(name, str) and isinstance(arguments, dict)):
             raise Malformed(f"a tool call without id, name or input: {_short(raw)}")
-        return ToolUse(identity, name, arguments)
+        return ToolUse(identity, name[:LABEL_CHARACTERS_MAX], arguments)
     return Opaque(raw)
 
 

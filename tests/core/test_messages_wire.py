@@ -156,6 +156,19 @@ def test_an_unknown_stop_reason_is_an_end_of_turn_or_a_call_of_tools():
     assert ended.stop_reason_told == "new"
 
 
+@pytest.mark.parametrize(
+    "odd", ['x","gen_ai.usage.input_tokens":-5,"y":"', "a\nb", "\x1b[2J", "\u202eb", "m" * 1_000, 7, None]
+)
+def test_a_name_that_is_none_names_nothing(odd):
+    """It would stand in spans, tables and reports: neither markup, nor control characters, nor megabytes."""
+    read = payload(reply(model=odd, id=odd))
+    stopped = payload(reply(stop_reason=str(odd)))
+
+    assert (read.model, read.id) == ("", "")
+    assert stopped.stop_reason is StopReason.END_TURN
+    assert stopped.stop_reason_told in ("unknown", "7", "None")
+
+
 def test_a_stream_adds_up_to_the_same_message():
     """Text, tool arguments in pieces, thinking with its signature, and kinds that are not known."""
     content = [

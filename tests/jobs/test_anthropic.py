@@ -537,8 +537,12 @@ def test_a_missing_or_odd_key_is_the_callers_mistake(environment, words):
 
 
 @pytest.mark.parametrize(
-    "url", ["api.example.org", "ftp://x", "http://", f"https://me:{CANARY}@x", f"https://x/?k={CANARY}"]
-)
+    "url",
+    [
+        "api.example.org", "ftp://x", "http://", f"https://me:{CANARY}@x", f"https://x/?k={CANARY}", "http://x:port",
+        "http://x:99999", "http://[::1", "http://x/\x1b[2J", "http://x y/",
+    ],
+)  # fmt: skip
 def test_a_base_url_is_an_address_and_no_secret(url):
     """Credentials in a URL would end up in logs and reports."""
     with pytest.raises(SettingsError) as caught:

@@ -256,6 +256,9 @@ REFUSED = {
     "too large": ("413 Too Large", json.dumps({"error": {"message": "too long"}}).encode(), "", "too long"),
     "an error as text": ("400 Bad", b'{"error": "no such field"}', "", "no such field"),
     "a list": ("400 Bad", b"[1, 2]", "", "status 400"),
+    "what a terminal would obey": (
+        "400 Bad", json.dumps({"error": {"message": "\x1b[2J \u202e"}}).encode(), "", "\\u001b[2J \\u202e",
+    ),
     "nothing": ("404 Not Found", b"", "", "no reason given"),
     "never again": ("500 Oops", b"", "x-should-retry: false\r\n", "would not help"),
     "a month to wait": ("429 Too Many", b"", "retry-after: 2592000\r\n", "asks to wait 2.592e+06 s"),
