@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.evidence import Evidence
 from orchestrator.packing import Unpacked, packed, unpacked
+from orchestrator.report import report
 from orchestrator.synthesis import encoded, summarize
 from support.answers import HEAD, a_finding, an_answer, by_name, evidence_of, no_answer
 from support.batches import a_service
@@ -58,3 +61,22 @@ def test_a_summary_of_packed_services_is_that_of_their_evidence() -> None:
     kept = Unpacked({name: packed(one) for name, one in evidence.items()})
 
     assert b"".join(encoded(summarize(HEAD, kept))) == b"".join(encoded(summarize(HEAD, evidence)))
+
+
+def test_the_answer_over_many_services_is_written_in_little_memory() -> None:
+    """A kilobyte or two of each is held, and not what the answer says of it."""
+    count, findings = 400, 4
+    kept = {}
+    for number in range(count):
+        name = f"svc-{number:04d}"
+        told = [a_finding(f"{number}.{n} " + "It failed. " * 40, citations=[f"incident:{n}"]) for n in range(findings)]
+        kept[name] = packed(evidence_of(an_answer(*told, service=name), service=name, owner=f"team-{number % 9}"))
+
+    tracemalloc.start()
+    summary = summarize(HEAD, Unpacked(kept))
+    written = sum(map(len, encoded(summary))) + sum(map(len, report(summary)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert written / count > 4_500
+    assert peak / count < 3_500
