@@ -174,6 +174,8 @@ class Host:
         else:
             self._sessions.pop(task.id)
             self.holds.settle(outcome, partial(self._settled, outcome))
+            # What was not spent is given back before the next task's worst case is asked for, and goes with it.
+            self._carry_out(self._inbox.step(inbox.Settling(task.id)))
 
     def _settled(self, outcome: Outcome, answer: Answer | Exception) -> None:
         """A session's bill is in the books. Where it could not be told, its hold stands, and its answer is kept."""

@@ -16,6 +16,13 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """A task's session is over; its outcome follows when its bill is in the books. The next task may start."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     outcome: Outcome
 
@@ -34,7 +41,7 @@ class Cancelled:
     task_ids: frozenset[str] | None = None
 
 
-Event: TypeAlias = Submitted | Ended | Acknowledged | Cancelled
+Event: TypeAlias = Submitted | Settling | Ended | Acknowledged | Cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,8 @@ class Inbox:
     sessions_max: int
     _waiting: deque[Task] = field(default_factory=deque)
     _running: dict[str, Task] = field(default_factory=dict)
-    _known: set[str] = field(default_factory=set)  # ids of those that wait or run
+    _settling: set[str] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)  # ids of those that wait, run or are settled
     _finished: list[Outcome] = field(default_factory=list)
     _drained: list[Outcome] = field(default_factory=list)  # handed out, not acknowledged
     _drain: int = 0  # number of the last drain that carried rows
@@ -82,7 +90,8 @@ class Inbox:
 
     @property
     def running(self) -> int:
-        return len(self._running)
+        """Tasks that have begun, and have no outcome yet."""
+        return len(self._running) + len(self._settling)
 
     @property
     def waiting(self) -> int:
@@ -92,9 +101,15 @@ class Inbox:
         """The one door. A task that waits or runs already is not taken twice."""
         match event:
             case Ended(outcome):
-                if self._running.pop(outcome.task_id, None) is not None:
+                begun = self._running.pop(outcome.task_id, None) is not None or outcome.task_id in self._settling
+                if begun:
+                    self._settling.discard(outcome.task_id)
                     self._known.discard(outcome.task_id)
                 self._finished.append(outcome)
+                return self._start()
+            case Settling(task_id):
+                if self._running.pop(task_id, None) is not None:
+                    self._settling.add(task_id)
                 return self._start()
             case Submitted(tasks):
                 for task in tasks:
@@ -119,7 +134,8 @@ class Inbox:
     def check(self) -> None:
         """The invariants, for tests."""
         assert len(self._running) <= self.sessions_max
-        assert self._known == self._running.keys() | {task.id for task in self._waiting}
+        assert self._known == self._running.keys() | self._settling | {task.id for task in self._waiting}
+        assert not self._running.keys() & self._settling
         assert not self._running.keys() & {task.id for task in self._waiting}
         assert not self._waiting or len(self._running) == self.sessions_max
 

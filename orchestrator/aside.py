@@ -27,7 +27,7 @@ async def aside(work: Coroutine[Any, Any, T]) -> T:
         if not ended.done():
             loop, task = await asyncio.wrap_future(begun)
             loop.call_soon_threadsafe(task.cancel)
-            await asyncio.wait([awaited])
+            await asyncio.gather(awaited, return_exceptions=True)
         raise
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts import Task
-from actors.inbox import Acknowledged, Cancelled, Drop, Ended, Inbox, Start, Stop, Submitted
+from actors.inbox import Acknowledged, Cancelled, Drop, Ended, Inbox, Settling, Start, Stop, Submitted
 from support.tasks import a_result, a_task
 
 
@@ -35,6 +35,21 @@ def test_at_most_sessions_max_run_and_the_rest_wait_their_turn(inbox: Inbox) -> 
     assert started == [Start(first), Start(second)]
     assert next_one == [Start(third)]
     assert (inbox.running, inbox.waiting) == (2, 0)
+
+
+def test_the_next_task_starts_while_the_bill_of_one_is_settled(inbox: Inbox) -> None:
+    """One way to the ledger and back for each task, not two; what is settled is neither stopped nor taken again."""
+    first, second, third = tasks(3)
+    inbox.step(Submitted([first, second, third]))
+
+    next_one = inbox.step(Settling(first.id))
+
+    assert next_one == [Start(third)]
+    assert (inbox.running, inbox.has_rows) == (3, False)
+    assert inbox.step(Submitted([first])) == []
+    assert inbox.step(Cancelled(frozenset({first.id}))) == []
+    assert inbox.step(Ended(a_result(first))) == []
+    assert (inbox.running, list(inbox.drain(rows_max=10)[1])) == (2, [a_result(first)])
 
 
 def test_rows_come_again_until_they_are_acknowledged(inbox: Inbox) -> None:
@@ -73,7 +88,10 @@ def test_cancelling_stops_what_runs_and_drops_what_waits(inbox: Inbox) -> None:
     assert said == [Stop(first), Stop(second), Drop(third)]
 
 
-@given(st.lists(st.sampled_from(["submit", "end", "drain", "acknowledge", "cancel"]), max_size=60), st.integers(1, 4))
+@given(
+    st.lists(st.sampled_from(["submit", "settle", "end", "drain", "acknowledge", "cancel"]), max_size=60),
+    st.integers(1, 4),
+)
 def test_every_task_leaves_in_exactly_one_acknowledged_drain(moves: list[str], sessions_max: int) -> None:
     """Whatever the order of events, rows are neither lost nor doubled."""
     inbox, taken, submitted = Inbox(sessions_max), [], 0
@@ -91,6 +109,8 @@ def test_every_task_leaves_in_exactly_one_acknowledged_drain(moves: list[str], s
         if move == "submit":
             carry_out(inbox.step(Submitted([a_task(str(submitted)), a_task(str(submitted + 1))])))
             submitted += 2
+        elif move == "settle" and running:
+            carry_out(inbox.step(Settling(min(running))))
         elif move == "end" and running:
             carry_out(inbox.step(Ended(a_result(running.pop(min(running))))))
         elif move == "drain":
