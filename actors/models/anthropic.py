@@ -288,7 +288,8 @@ class AnthropicModel:
         made = call.attempts - call.attempts_before
         most = self._chain.attempts(call.model, first=first, left=self.config.retry.attempts_max - call.attempts_before)
         late = left_s is not None and left_s <= (fault.retry_after_s or 0.0)
-        if had_its_part(fault, attempts=made, attempts_max=most, overloads=call.overloads, late=late):
+        spent = late or (following is not None and call.is_last_but_one)
+        if had_its_part(fault, attempts=made, attempts_max=most, overloads=call.overloads, spent=spent):
             if following is not None:
                 why = self._retries.turn(call.state(made, most), call.request.run_id)
                 if why:

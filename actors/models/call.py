@@ -51,6 +51,12 @@ class Call:
             tokens_left=self.request.tokens_left,
         )
 
+    @property
+    def is_last_but_one(self) -> bool:
+        """Whether the ceiling has room for one more attempt that is lost, and for none behind it."""
+        left = self.request.tokens_left
+        return left is not None and self.unseen_tokens + 2 * self.worst_tokens > left
+
     def turn(self, model: str, body: bytes, now_s: float) -> None:
         """Ask another model from now on."""
         self.model, self.body, self.overloads, self.since_s = model, body, 0, now_s

@@ -48,11 +48,11 @@ class Chain:
         return self.patience_s if self.rules_follow or self.after(model, first=first) else None
 
 
-def had_its_part(fault: Fault, *, attempts: int, attempts_max: int, overloads: int, late: bool) -> bool:
-    """Whether a model that is down has had its part of a call: attempts, refusals, or time (`late`).
+def had_its_part(fault: Fault, *, attempts: int, attempts_max: int, overloads: int, spent: bool) -> bool:
+    """Whether a model that is down has had its part of a call: attempts, refusals, or its time and tokens (`spent`).
 
     A fault that is the caller's own, or that lasts, is never handed on to the next model.
     """
     if fault.kind not in DOWN or not fault.transient:
         return False
-    return late or attempts >= attempts_max or overloads >= OVERLOADED_MAX
+    return spent or attempts >= attempts_max or overloads >= OVERLOADED_MAX

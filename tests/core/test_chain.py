@@ -65,8 +65,8 @@ def test_only_who_is_stood_in_for_is_given_up_for_time():
     assert [rules.patience_of(model, first="a") for model in "ab"] == [10.0, 10.0]
 
 
-def part_of(one: Fault, *, attempts: int = 1, overloads: int = 0, late: bool = False) -> bool:
-    return had_its_part(one, attempts=attempts, attempts_max=4, overloads=overloads, late=late)
+def part_of(one: Fault, *, attempts: int = 1, overloads: int = 0, spent: bool = False) -> bool:
+    return had_its_part(one, attempts=attempts, attempts_max=4, overloads=overloads, spent=spent)
 
 
 def test_a_model_has_had_its_part_by_attempts_refusals_or_time():
@@ -74,11 +74,11 @@ def test_a_model_has_had_its_part_by_attempts_refusals_or_time():
     assert not part_of(fault(), attempts=3, overloads=1)
     assert part_of(fault(), attempts=4)
     assert part_of(fault(FaultKind.OVERLOADED), overloads=2)
-    assert part_of(fault(FaultKind.TIMEOUT), late=True)
+    assert part_of(fault(FaultKind.TIMEOUT), spent=True)
 
 
 @pytest.mark.parametrize("kind", FaultKind)
 def test_what_is_the_callers_own_is_not_the_next_models_affair(kind):
     """A wrong request, a limit that is stated, and a fault that will not pass."""
     assert part_of(fault(kind), attempts=9) is (kind in DOWN)
-    assert not part_of(fault(kind, transient=False), attempts=9, late=True)
+    assert not part_of(fault(kind, transient=False), attempts=9, spent=True)

@@ -117,13 +117,24 @@ def test_the_last_model_leaves_time_to_the_rules_behind_it(provider):
     assert "it has had 0.3 s, and rules stand in for it" in str(came)
 
 
-def test_another_model_is_not_asked_beyond_the_ceiling_of_the_call(provider):
-    """What the first one's lost attempts may have cost counts whoever is asked next."""
+def test_a_model_leaves_the_next_one_the_tokens_for_an_attempt(provider):
+    """What lost attempts may have cost counts whoever is asked: the first one stops while there is room for another."""
     came = asked(provider, down(FIRST), tokens_left=1_500)
+
+    assert isinstance(came, ModelReply), came
+    assert came.called == SECOND
+    assert came.attributes["muster.attempts"] == 3
+    assert came.unseen_tokens + came.usage.total_tokens <= 1_500
+
+
+def test_another_model_is_not_asked_beyond_the_ceiling_of_the_call(provider):
+    """It holds for all of the chain together."""
+    came = asked(provider, down(FIRST), tokens_left=600)
 
     assert isinstance(came, ModelError)
     assert "lost attempts may have cost" in str(came)
-    assert came.unseen_tokens <= 1_500
+    assert came.attributes["muster.attempts"] == 1
+    assert came.unseen_tokens <= 600
 
 
 @pytest.mark.parametrize("kind", ["bad_request", "rate_limited"])
