@@ -21,6 +21,7 @@ from jobs.compare import compare_runs
 from jobs.models import ModelChoice, choose_model
 from jobs.options import batch_options, option, settings_of, task_options
 from jobs.perform import ExitStatus, Request, perform, print_summary
+from jobs.progress import CLEAR
 from jobs.registry import JOBS
 from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
 
@@ -40,7 +41,8 @@ class _Group(click.Group):
 @option("--log-level", default="warning", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(log_level: str) -> None:
     """One question over thousands of things at once, within a budget."""
-    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    row = CLEAR if sys.stderr.isatty() else ""  # progress stands in it
+    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=f"{row}%(levelname)s %(name)s %(message)s")
 
 
 @main.command()

@@ -42,7 +42,7 @@ class RunState:
     state: str
     began_s: float | None = None
     runs: int | None = None
-    runs_ended: int = 0  # of which every task that was submitted has an outcome
+    runs_ended: int = 0  # of which no task that was submitted is open
     planned: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     attempts: int = 0
@@ -72,14 +72,14 @@ def _state_of(directory: RunDirectory) -> RunState:
     effective, replaced = latest(found, OUTCOME_SCHEMA)
     statuses = Counter(effective.column("status").to_pylist())
     costs = effective.column("cost_microusd").to_pylist()
+    status_of = dict(zip(*(effective.column(name).to_pylist() for name in ("task_id", "status")), strict=True))
     runs = effective.column("run_id").to_pylist()
-    run_of = dict(zip(effective.column("task_id").to_pylist(), runs, strict=True))
-    ended = set(runs)
+    ended = set(runs) - {run for run, one in zip(runs, status_of.values(), strict=True) if interrupted(one)}
     planned = set()
     for batch in directory.tasks():
         for task_id, run_id in zip(batch.column("id").to_pylist(), batch.column("run_id").to_pylist(), strict=True):
             planned.add(task_id)
-            if task_id not in run_of:
+            if task_id not in status_of:
                 ended.discard(run_id)
     resumed = manifest.get("resumed")
     return RunState(
@@ -90,7 +90,7 @@ def _state_of(directory: RunDirectory) -> RunState:
         began_s=_number(manifest.get("began_s")),
         runs=int(total) if (total := _number(manifest.get("runs_total"))) is not None else None,
         runs_ended=len(ended),
-        planned=len(planned | run_of.keys()),
+        planned=len(planned | status_of.keys()),
         statuses=dict(sorted(statuses.items())),
         attempts=effective.num_rows + replaced.num_rows + sum(batch.num_rows for batch in directory.history()),
         spent_tokens=sum(effective.column("spent_tokens").to_pylist()),

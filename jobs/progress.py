@@ -17,6 +17,7 @@ TERMINAL_EVERY_S = 0.2
 PLAIN_EVERY_S = 5.0
 RATE_OVER_S = 30.0  # a batch that slows down shows it within half a minute
 COLUMNS_DEFAULT = 100
+CLEAR = "\r\x1b[2K"  # what stands in the row, so that a line of the log or the next state replaces it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Progress:
         self._next_s = now_s + (TERMINAL_EVERY_S if terminal else PLAIN_EVERY_S)
         said = line(tally, self.ceilings, self._rate.at(now_s, tally.runs_finished))
         if terminal:
-            self.stream.write(f"\r\x1b[2K{fitting(said, self._columns())}")
+            self.stream.write(CLEAR + fitting(said, self._columns()))
             self._shown = True
         elif not first:  # a batch that is over within seconds needs no line
             self.stream.write(said + "\n")
@@ -70,7 +71,7 @@ class Progress:
     def close(self) -> None:
         """Clear the line for what comes next."""
         if self._shown:
-            self.stream.write("\r\x1b[2K")
+            self.stream.write(CLEAR)
             self.stream.flush()
 
     def _columns(self) -> int:

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from actors.accounts import run_account
-from actors.contracts import Failure, Outcome, Result, Span, Task
+from actors.contracts import Failure, Outcome, Reason, Result, Span, Task
 from actors.tables import OK, OutcomeRows
 from actors.traces import span_number, trace_number
 from budget import Alert
@@ -108,10 +108,11 @@ class Telemetry:
             self._measure(rows)
         every = log.isEnabledFor(logging.INFO)
         for row, status in enumerate(rows.column("status")):
-            if status != OK:
+            if status not in (OK, Reason.CANCELLED):  # what was stopped has not failed, and may be thousands
                 log.warning("sub-agent failed %s", self._line(rows.outcome(row), runs))
             elif every:
-                log.info("sub-agent answered %s", self._line(rows.outcome(row), runs))
+                said = "answered" if status == OK else "cancelled"
+                log.info("sub-agent %s %s", said, self._line(rows.outcome(row), runs))
 
     def run_ended(self, run: Run, state: State) -> None:
         """A run ended: its trace, from the run down to each model and tool call."""
