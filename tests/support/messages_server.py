@@ -64,7 +64,7 @@ LOST = {
     "empty",
     "stream_error",
 }
-ODD_BODIES = {"wrong_types", "no_usage", "huge", "surrogate", "deep", "not_an_object"}
+ODD_BODIES = {"wrong_types", "no_usage", "huge", "surrogate", "deep", "not_an_object", "odd_names"}
 STOPS = {"refusal", "max_tokens", "pause_turn", "model_context_window_exceeded", "unknown_stop", "thinking", "bad_json"}
 FAULTS = {*STATUSES, *LOST, *ODD_BODIES, *STOPS, "redirect", "slow"}
 
@@ -410,6 +410,9 @@ def _odd_body(kind: str, body: bytes, message: dict[str, Any]) -> bytes:
         return json.dumps({**message, "usage": {"input_tokens": "many", "output_tokens": -3}}).encode()
     if kind == "surrogate":
         return json.dumps({**message, "content": [{"type": "text", "text": "a \ud800 b"}]}).encode()
+    if kind == "odd_names":
+        odd = {"model": 'x","gen_ai.usage.input_tokens":-5,"y":"\x1b[2J', "id": "i" * 100_000}
+        return json.dumps({**message, **odd}).encode()
     if kind == "deep":
         return b'{"content": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     return body
