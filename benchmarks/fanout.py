@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -32,6 +33,7 @@ TASKS_PER_RUN = 100
 TASKS = 20_000
 HOSTS = 2  # one per core
 REPEATS = 3
+IDLE_S = 3.0  # after which an embedded Ray has started its processes
 
 
 # --- what is measured: each in a process of its own ------------------------------------------------------------------
@@ -96,6 +98,8 @@ def muster(tasks: int, *, mode: str, model_s: float = 0.0, per_run: int = TASKS_
     batch = make_batch(mode, model_s=model_s, sessions=sessions, spans=spans, durable=durable)
     with tempfile.TemporaryDirectory() as folder, place(mode):
         directory = RunDirectory.create(Path(folder) / "run", manifest={}, durable=durable)
+        if mode != "local":
+            time.sleep(IDLE_S)
         seen.start()
         ending = asyncio.run(
             run_batch(
@@ -140,9 +144,11 @@ def make_batch(mode: str, *, model_s: float, sessions: int, spans: bool, durable
         """Counts."""
         return 3
 
+    numbers = itertools.count()  # no two calls are equal: those of one run would be made once
+
     def said(request: ModelRequest) -> ModelReply:
         last = request.messages[-1].blocks[0]
-        return says('{"n": 3}') if isinstance(last, ToolResult) else calls("count", of="x")
+        return says('{"n": 3}') if isinstance(last, ToolResult) else calls("count", of=str(next(numbers)))
 
     async def said_later(request: ModelRequest) -> ModelReply:
         await asyncio.sleep(model_s)
@@ -180,7 +186,11 @@ def make_runs(tasks: int, per_run: int) -> Iterator[Any]:
 
 
 class Watch:
-    """Processor time and memory of this process and of all below it, and when work began."""
+    """Processor time and memory of this process and of all below it, and when work began.
+
+    Memory is PSS, as /proc tells it: what processes share is counted once, so the sum is what the machine lacks. It is
+    idle before the batch has started anything: on Ray that is the cluster alone, and hosts and ledger count as added.
+    """
 
     def __init__(self) -> None:
         self.first_s = 0.0
@@ -194,9 +204,9 @@ class Watch:
         if not tally.tasks_planned:
             self.first_s = time.perf_counter()
             self.cpu_s_begin = cpu_s(family())
-            self.idle_kb = sum(map(pss_kb, family()))
 
     def start(self) -> None:
+        self.idle_kb = sum(map(pss_kb, family()))
         self._thread.start()
 
     def stop(self) -> None:
@@ -313,7 +323,11 @@ def latency(repeats: int, tasks: int) -> dict[str, float]:
 
 
 def memory(tasks: int) -> dict[str, float]:
-    """Memory of all processes with half of the tasks in flight, over the idle cluster."""
+    """Memory of all processes with half of the tasks in flight, over the idle cluster: PSS, and all that Muster starts.
+
+    Hosts and ledger are some 180 MB of it, however many sub-agents there are. A sum of RSS counts what processes share
+    once for each: from outside the peak and the growth are both two thirds more by it.
+    """
     seen = apart("muster", mode="embedded", tasks=tasks, model_s=2.0, sessions=tasks // 2)
     return {"kb_per_subagent": (seen["peak_kb"] - seen["idle_kb"]) / (tasks // 2)}
 
