@@ -44,15 +44,16 @@ class Fixed(Brake):
     def __init__(self, in_flight_max: int) -> None:
         super().__init__()
         self._most = in_flight_max
+        self._sent = 0
 
     def ask(self, now_s: float) -> Permit | float:
-        if self._in_flight >= self._most:
+        if self._sent >= self._most:
             return float("inf")
-        self._in_flight += 1
+        self._sent += 1
         return Permit(now_s, {})
 
     def answered(self, permit: Permit, now_s: float, heard: Heard) -> None:  # noqa: ARG002  (whatever it says)
-        self._in_flight -= 1
+        self._sent -= 1
 
 
 async def run(plan: dict[str, Any], brake: Callable[[], Brake] | None, *, loops: int, for_s: float) -> dict[str, Any]:
