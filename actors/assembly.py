@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from actors import prompts
 from actors.bill import Prices
@@ -118,10 +118,12 @@ def role_of(specialist: Specialist, model: str, effort: Effort | None = None, ov
 def _check(specialist: Specialist) -> Check:
     """Validation under a specialist's schema: strictly where the answer is in form, patiently where it is not."""
     model = specialist.output
+    adapter = TypeAdapter(model)
+    read, write = adapter.validator.validate_json, adapter.serializer.to_json
 
     def check(text: str) -> Answer | str:
         try:
-            return Answer(model.model_validate_json(text).model_dump_json())
+            return Answer(write(read(text)).decode())
         except ValidationError:
             patient = validated(model, text)
         return patient if isinstance(patient, str) else Answer(prompts.compact(cast(JsonValue, patient)))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast, dataclass_transform
 
 from budget.errors import TaskError
 
@@ -32,7 +32,17 @@ class Reason(StrEnum):
     UPSTREAM_FAILED = "upstream_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def light_value(cls: type[T]) -> type[T]:
+    """A frozen dataclass to whoever checks types, and a plain one when it runs: made by the thousand, in a third of the
+    time (13 fields: 1.3 us, frozen 4.0 us; Python 3.11)."""
+    return dataclass(slots=True, kw_only=True)(cls)
+
+
+@light_value
 class Task:
     """What one sub-agent is asked. It knows nothing else.
 

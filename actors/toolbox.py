@@ -41,9 +41,7 @@ class Known:
     waiting: asyncio.Future[ToolReturn | None] | None = None
 
     async def wait(self) -> ToolReturn | None:
-        """What came of it; None when whoever made the call was cancelled."""
-        if self.returned is not None:
-            return self.returned
+        """What comes of it; None when whoever made the call is cancelled."""
         if self.waiting is None:
             self.waiting = asyncio.get_running_loop().create_future()
         return await asyncio.shield(self.waiting)
@@ -93,7 +91,7 @@ class Toolbox:
         key = (task.run_id, call.name, str(given) if len(given) < 2 else str(sorted(given.items())))
         known = self._known.get(key) or self._older.get(key)
         if known is not None and known.inputs == task.inputs:
-            told = await known.wait()
+            told = known.returned or await known.wait()
             return await self._guarded(tool, task, call) if told is None else told.for_equal(call)
         known = self._known[key] = Known(task.inputs)
         if len(self._known) > KNOWN_MAX:

@@ -63,7 +63,7 @@ class Tool:
     def arguments(self, given: Mapping[str, JsonValue]) -> dict[str, Any]:
         """`given`, checked and converted. Raises ToolError naming each wrong argument."""
         try:
-            model = self.arguments_type.validate_python(dict(given))
+            model = self.arguments_type.validator.validate_python(given if type(given) is dict else dict(given))
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors())
             raise ToolError(f"{self.name} was called with wrong arguments: {wrong}") from None
