@@ -142,6 +142,9 @@ class AnthropicModel:
         been billed: see `unseen_tokens_of`.
         """
         call = self._begin(request, self._stays_with(request))
+        why = wire.implausible(request, len(call.body))
+        if why:
+            raise self._error(call, f"model {call.model!r}: {why}")
         try:
             while True:
                 shared, given = self._admitted(call)

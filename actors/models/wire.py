@@ -15,6 +15,8 @@ TOKENS_MAX = 10**9  # a count above this is no count
 LABEL_CHARACTERS_MAX = 200  # of what names something: a model, a reply, a reason, a tool. The API's own have 128.
 HISTORY_CACHED_FROM = 5  # messages: the third turn. A cache write costs a quarter more and pays when it is read again.
 _FOR_AN_HOUR = "ephemeral_1h_input_tokens"
+# A conversation may have so many bytes, and so many for each of its tokens: text has three to five.
+PLAUSIBLE_BYTES, PLAUSIBLE_BYTES_PER_TOKEN = 256 * 1024, 16
 HIDDEN_PROMPT_TOKENS = 1_000  # the provider's own words about tools and schemas; its documentation says 290 to 800
 
 
@@ -73,6 +75,18 @@ def worst_tokens(request: ModelRequest, body_bytes: int) -> int:
     bound = body_bytes + hidden
     known = request.input_tokens_max
     return (bound if known is None else min(bound, known)) + request.output_tokens_max
+
+
+def implausible(request: ModelRequest, body_bytes: int) -> str:
+    """Why a conversation must cost far more than its caller reckons; "" where it need not.
+
+    The caller's bound rests on what the provider counted before: one that sends megabytes and counts a few tokens is
+    not to be believed, as it may count the next time.
+    """
+    known = request.input_tokens_max
+    if known is None or body_bytes <= PLAUSIBLE_BYTES + PLAUSIBLE_BYTES_PER_TOKEN * known:
+        return ""
+    return f"the conversation has {body_bytes:,} bytes, and its provider has counted {known:,} tokens at most: not sent"
 
 
 def _mark(body: dict[str, Any], mark: dict[str, JsonValue], messages: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from actors.contracts import Usage
 from actors.models.base import Message, ModelRequest, Opaque, StopReason, Text, ToolResult, ToolSpec, ToolUse
 from actors.models.events import Assembly, StreamFault
-from actors.models.wire import Malformed, json_object, payload, request_body, worst_tokens
+from actors.models.wire import Malformed, implausible, json_object, payload, request_body, worst_tokens
 from support.messages_replies import checked
 from support.messages_server import _events
 
@@ -88,6 +88,16 @@ def test_the_worst_case_is_every_byte_a_token_unless_the_caller_knows_better():
     assert worst_tokens(request(output_tokens_max=7), 100) == 1_107
     assert worst_tokens(request(output_tokens_max=7, input_tokens_max=300), 100) == 307
     assert worst_tokens(request(output_tokens_max=7, input_tokens_max=9_999), 100) == 1_107
+
+
+def test_a_conversation_of_megabytes_that_was_counted_at_a_few_tokens_is_not_sent():
+    """A provider that counts little may count all of it the next time; one that counts the same each time is served."""
+    counted = request(input_tokens_max=6_000)
+
+    assert implausible(counted, 300_000) == ""
+    assert "3,000,000 bytes, and its provider has counted 6,000 tokens" in implausible(counted, 3_000_000)
+    assert implausible(request(input_tokens_max=750_000), 3_000_000) == ""
+    assert implausible(request(), 3_000_000) == ""
 
 
 def test_input_includes_what_was_read_from_and_written_to_the_cache():

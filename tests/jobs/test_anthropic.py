@@ -465,6 +465,17 @@ def test_a_huge_reply_is_read_and_one_beyond_all_measure_is_not(playing):
     assert len(reply.blocks[0].text) == 8_000_000
 
 
+def test_a_conversation_that_must_cost_more_than_is_reckoned_is_not_sent(playing):
+    """A reply of megabytes that was counted at a few tokens: what it costs to send back, nobody has told."""
+    server = playing({})
+    with calling(server) as caller:
+        (ended,) = caller.replies(request("z" * 3_000_000, input_tokens_max=6_000, tokens_left=20_000))
+
+    assert isinstance(ended, ModelError)
+    assert "not sent" in str(ended)
+    assert (ended.unseen_tokens, server.meter()["total_tokens"]) == (0, 0)
+
+
 def test_half_a_surrogate_pair_does_not_get_in(playing):
     """Text that no file could hold is mended at the door."""
     server = playing({"faults": [{"kind": "surrogate", "first": 1}]})
