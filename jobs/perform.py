@@ -145,13 +145,24 @@ def carry_out(request: Request, work: JobWork, directory: RunDirectory, earlier:
     progress.close()
     telemetry.close()
     status = exit_status(ending, min_fraction=settings.min_fraction)
-    spend = spend_of(chain(directory.outcomes(), directory.history()))
+    spend = _spend_in(directory)
     elapsed_s = time.monotonic() - began_s
-    head = _head(request, plan, batch_id, ending, status=status, spend=spend, use=gathered.use, elapsed_s=elapsed_s)
+    head = _head(request, plan, batch_id, ending, spend=spend, use=gathered.use, elapsed_s=elapsed_s)
     if tree and not concluded:  # it never began: the report says so
         concluded.append((job.last_run({}, _bounds(settings, batch_id, ending.tally)), State()))
-    summary = job.summarize(head, gathered.records, concluded[0] if concluded else None)
-    return Performed(status, summary, _written(directory, job, summary, ending), job.headline(summary))
+
+    def answer(status: ExitStatus, why: str) -> Mapping[str, Any]:
+        said = status.name.lower()
+        said_of = replace(head, status=f"{said}: {why}" if why else said)
+        return job.summarize(said_of, gathered.records, concluded[0] if concluded else None)
+
+    summary = answer(status, ending.stopped)
+    try:
+        report = _written(directory, job, summary, ending)
+    except RunDirectoryError as error:  # what was answered is kept, and `muster resume` writes it
+        status = ExitStatus.INTERRUPTED if ending.interrupted else ExitStatus.NOTHING_USABLE
+        summary, report = answer(status, ending.stopped or str(error)), f"not written: {error}"
+    return Performed(status, summary, report, job.headline(summary))
 
 
 def work_of(request: Request, plan: Plan, batch_id: str, began_s: float) -> JobWork:
@@ -194,19 +205,17 @@ def _head(
     batch_id: str,
     ending: Ending,
     *,
-    status: ExitStatus,
     spend: Spend,
     use: ModelUse,
     elapsed_s: float,
 ) -> Head:
-    """What the batch was, for its summary."""
-    said = status.name.lower()
+    """What the batch was, for its summary; how it ended is said there."""
     return Head(
         run_id=batch_id,
         question=plan.question,
         model=request.settings.model,
         mode=request.settings.mode,
-        status=f"{said}: {ending.stopped}" if ending.stopped else said,
+        status="",
         elapsed_s=elapsed_s,
         money=_money(ending, spend),
         models=use.models(request.model.price_of, _assigned(request)),
@@ -223,15 +232,11 @@ def _assigned(request: Request) -> dict[str, str]:
 def _written(directory: RunDirectory, job: Job, summary: Mapping[str, Any], ending: Ending) -> str:
     """The answer's files, and Parquet of a batch that has come to its end. Gives the report's name.
 
-    Without room for them an interrupted batch is as resumable as before; Raises RunDirectoryError for any other.
+    The summary comes last: where it is, the rest is. Raises RunDirectoryError when there is no room for them; without
+    room for Parquet the segments stay.
     """
-    try:
-        directory.write_parts("summary.json", encoded(summary))
-        report = directory.write_parts("report.md", (part.encode("utf-8", "replace") for part in job.report(summary)))
-    except RunDirectoryError as error:
-        if not ending.interrupted:
-            raise
-        return f"not written: {error}"
+    report = directory.write_parts("report.md", (part.encode("utf-8", "replace") for part in job.report(summary)))
+    directory.write_parts("summary.json", encoded(summary))
     if not ending.stopped:
         try:
             directory.compact()
@@ -240,14 +245,27 @@ def _written(directory: RunDirectory, job: Job, summary: Mapping[str, Any], endi
     return report
 
 
+def _spend_in(directory: RunDirectory) -> Spend:
+    """Where the money went, as outcomes tell; nothing of it where they cannot be read just now."""
+    try:
+        return spend_of(chain(directory.outcomes(), directory.history()))
+    except RunDirectoryError as error:
+        log.warning("the report does not say where the money went: %s", error)
+        return spend_of(())
+
+
 def exit_status(ending: Ending, *, min_fraction: float) -> ExitStatus:
-    """0 the answer meets its quorum, 3 below it, 4 nothing usable, 130 interrupted."""
+    """0 the answer meets its quorum, 3 below it, 4 nothing usable, 130 interrupted.
+
+    A batch that a full disk has ended is below its quorum, whatever it has: it is not what was asked for.
+    """
     ended = sum(ending.tally.statuses.values())
     if ending.interrupted:
         return ExitStatus.INTERRUPTED
     if not ending.tally.succeeded:
         return ExitStatus.NOTHING_USABLE
-    return ExitStatus.ANSWERED if ending.tally.succeeded >= min_fraction * ended else ExitStatus.BELOW_QUORUM
+    met = ending.tally.succeeded >= min_fraction * ended and not ending.broken
+    return ExitStatus.ANSWERED if met else ExitStatus.BELOW_QUORUM
 
 
 def _bounds(settings: Settings, batch_id: str, tally: Tally) -> Bounds:

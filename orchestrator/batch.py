@@ -116,6 +116,8 @@ Place: TypeAlias = "Callable[[Batch, RunDirectory], AbstractAsyncContextManager[
 class Ending:
     """What a batch came to. `stopped` says why it ended early, when it did; `standing` is the batch's account.
 
+    `broken`: outcomes or what they cost could be kept no longer, mostly because a disk was full.
+
     `tally` counts the runs without the last one, so that a quorum is one of what was asked.
     """
 
@@ -123,6 +125,7 @@ class Ending:
     standing: AccountStanding
     stopped: str = ""
     interrupted: bool = False
+    broken: bool = False
 
 
 @dataclass(slots=True, repr=False)  # the signal module writes a handler out to compare it
@@ -197,7 +200,8 @@ async def run_batch(
             tally=tally,
             standing=await standing_of(budget, batch),
             stopped=driver.stopped,
-            interrupted=bool(signals.caught or driver.broken),
+            interrupted=bool(signals.caught),
+            broken=bool(driver.broken),
         )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from actors.accounts import attempt_of, run_account
-from budget import Answer, Budget, Close, Limit
-from budget.errors import BudgetError
-from orchestrator.resume import RunAccounts
+from actors.contracts import Task
+from budget import Budget, Close, Limit
+from budget.errors import BudgetError, JournalError
+from orchestrator.resume import RunAccounts, unused_attempts
 from orchestrator.runs import Run, Runs
 
 log = logging.getLogger("muster.driver")
@@ -24,6 +26,7 @@ class Books:
 
     budget: Budget
     batch: str  # its account
+    broken: str = ""  # why the ledger can write nothing more down, when it cannot
     _accounts: RunAccounts = field(init=False)
     _said: set[asyncio.Future[object]] = field(default_factory=set)
 
@@ -35,11 +38,18 @@ class Books:
         await self._accounts.find()
 
     async def open(self, runs: Sequence[Run]) -> None:
-        await self._accounts.open_all({run_account(self.batch, run.id): run.limit or Limit() for run in runs})
+        with self._noted():
+            await self._accounts.open_all({run_account(self.batch, run.id): run.limit or Limit() for run in runs})
+
+    async def unused_attempts(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The tasks as attempts that the ledger has never heard of; as they are when it is `broken`."""
+        with self._noted():
+            return await unused_attempts(self.budget, self.batch, tasks)
+        return tasks
 
     def close(self, run_id: str) -> None:
         """Nothing of this run will be spent any more."""
-        self.budget.tell(Close(run_account(self.batch, run_id)), _closed)
+        self.budget.tell(Close(run_account(self.batch, run_id)), self._was_told)
 
     async def charge(self, hosts: Sequence[str], runs: Runs, hurry: Callable[[], bool]) -> None:
         """What lost hosts had set aside is charged in full. Waits for that unless there is no time."""
@@ -70,6 +80,14 @@ class Books:
         if meant:
             await self._accounts.make_room({run_account(self.batch, run.id): run.limit or Limit() for run in meant})
 
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """A ledger that cannot be written ends the batch, not the driver: what is there is kept and told."""
+        try:
+            yield
+        except JournalError as error:
+            self.broken = str(error)
+
     def _say(self, said: Awaitable[object]) -> None:
         future = asyncio.ensure_future(said)
         self._said.add(future)
@@ -77,11 +95,11 @@ class Books:
 
     def _was_said(self, future: asyncio.Future[object]) -> None:
         self._said.discard(future)
-        error = None if future.cancelled() else future.exception()
-        if error is not None:
-            log.warning("the budget was not told: %s", error)
+        if not future.cancelled():
+            self._was_told(future.exception())
 
-
-def _closed(answer: Answer | Exception) -> None:
-    if isinstance(answer, Exception):
-        log.warning("the budget was not told: %s", answer)
+    def _was_told(self, answer: object) -> None:
+        if isinstance(answer, JournalError):
+            self.broken = str(answer)
+        if isinstance(answer, BaseException):
+            log.warning("the budget was not told: %s", answer)

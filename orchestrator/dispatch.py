@@ -30,6 +30,7 @@ from orchestrator.moves import (
 from orchestrator.suspects import ANSWER_S, TRIES_MAX, Suspect, lost_again, patience_s, suspects_patience_s
 
 IDLE_S = 30.0  # the deadline that a host without tasks is measured by
+ENDED_KEPT = 1_024  # runs that were cancelled, until those without tasks are left out
 SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
 
 
@@ -91,7 +92,8 @@ class Dispatch:
     _waiting: dict[str, deque[Task]] = field(default_factory=dict)
     _suspects: dict[str, deque[Suspect]] = field(default_factory=dict)  # by agent, in the order of their tasks
     _losses: dict[str, Suspect] = field(default_factory=dict)  # those of them that a host has
-    _ended: set[str] = field(default_factory=set)  # runs that were cancelled
+    _ended: set[str] = field(default_factory=set)  # runs that were cancelled, some of them without tasks by now
+    _ended_max: int = ENDED_KEPT  # then those are left out
     _all_ended: bool = False
     _unanswered: int = 0
     _now_s: float = 0.0  # when something happened last
@@ -304,12 +306,19 @@ class Dispatch:
     def _cancel(self, run_ids: frozenset[str] | None) -> list[Instruction]:
         self._all_ended = self._all_ended or run_ids is None
         self._ended |= run_ids or frozenset()
+        self._forget_ended()
         dropped = self._drop(run_ids)
         said: list[Instruction] = []
         for host in self._hosts.values():
             running = frozenset(t.id for t in host.tasks.values() if run_ids is None or t.run_id in run_ids)
             said += [Cancel(host.id, running)] if running and not host.gone else []
         return said + _record(dropped, Reason.CANCELLED, lambda _: "cancelled before a host had it")
+
+    def _forget_ended(self) -> None:
+        """A run that was cancelled matters as long as hosts have tasks of it; a long batch may cancel thousands."""
+        if len(self._ended) > self._ended_max:
+            self._ended &= {task.run_id for host in self._hosts.values() for task in host.tasks.values()}
+            self._ended_max = max(ENDED_KEPT, 2 * len(self._ended))
 
     def _drop(self, run_ids: frozenset[str] | None) -> list[Task]:
         """Take what waits of these runs, or of all, out of the line."""

@@ -22,7 +22,6 @@ from actors.columns import column
 from actors.contracts import Reason, Task, failure
 from actors.tables import OutcomeRows
 from budget import Budget
-from budget.errors import RunDirectoryError
 from orchestrator import clockwork, moves
 from orchestrator.books import Books
 from orchestrator.clockwork import STOP_GRACE_S, Clockwork
@@ -30,7 +29,7 @@ from orchestrator.dispatch import Dispatch
 from orchestrator.fleets import Answered, Fleet, Lost, Ready
 from orchestrator.keeping import Keeper
 from orchestrator.losses import Losses
-from orchestrator.resume import Known, unused_attempts
+from orchestrator.resume import Known
 from orchestrator.runs import Finish, Run, Runs, State, Step
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
@@ -44,6 +43,7 @@ ADMITTED_AT_ONCE = 1_024  # runs whose accounts are opened together, one way to 
 PLANNED_AT_ONCE = 1_024  # tasks of theirs, at least, after which no more of them are taken in
 ADMITTING_S = 0.05  # after which what there is of them begins: an iterator of runs may be slow
 PREFETCH = 4  # a host may hold this many times the tasks that it runs at once
+OVER_KEPT = 512  # runs that were cancelled and have ended since
 TOLD_AT_ONCE = 32  # finished runs of earlier attempts that are told of in one round
 
 FinishedRun: TypeAlias = Callable[[Run, State], None]
@@ -110,9 +110,9 @@ class Driver:
         self._carry_out(self._dispatch.step(moves.Cancelled()))
 
     @property
-    def broken(self) -> RunDirectoryError | None:
-        """Why outcomes can be kept no longer, when they cannot."""
-        return self._keeper.broken
+    def broken(self) -> str:
+        """Why outcomes or what they cost can be kept no longer; empty when they can."""
+        return str(self._keeper.broken or "") or self._books.broken or self.directory.full
 
     @property
     def patience_s(self) -> float:
@@ -158,6 +158,7 @@ class Driver:
             self.tally.runs_admitted += len(admitted)
             begun = [run for run in admitted if run.id in self._runs]
             await self._books.open(begun)
+            self._stop_if(self.broken)
             self._clockwork.step(clockwork.Admitted([run.id for run in begun], self.clock()))
             await self._submit_planned()
             await asyncio.sleep(0)  # a signal may have come
@@ -190,7 +191,11 @@ class Driver:
             return
         if self.resumed:
             tasks = [self.known.next_attempt(task) for task in tasks]
-            tasks = await unused_attempts(self.budget, self.account, tasks)
+            tasks = [*await self._books.unused_attempts(tasks)]
+            if self._books.broken:
+                self.stop(self.broken)
+                self._cancel_unsubmitted(tasks, self.broken)
+                return
         self.tally.tasks_planned += len(tasks)
         self._keeper.add_tasks(tasks)
         self._carry_out(self._dispatch.step(moves.Planned(tasks)))
@@ -239,6 +244,8 @@ class Driver:
         await self._settle(batches)
         for host, number in drained:
             self.fleet.acknowledge(host, number)
+        if not self.stopped:
+            self._stop_if(self.broken)
         self.tally.tasks_in_flight = self._dispatch.unanswered
         self.progress(self.tally)
 
@@ -258,7 +265,7 @@ class Driver:
 
     async def _settle(self, drained: list[pa.RecordBatch]) -> None:
         batches = await self._keeper.keep(drained)
-        if self.broken is not None:
+        if self._keeper.broken is not None:
             self._close_runs_of(batches)
             return
         for rows in map(OutcomeRows, batches):
@@ -270,7 +277,7 @@ class Driver:
 
     def _close_runs_of(self, batches: Sequence[pa.RecordBatch]) -> None:
         """What cannot be durable no pattern may see: the batch stops, and these runs end as they are."""
-        self.stop(str(self.broken))
+        self.stop(self.broken)
         for run_id in {run_id for rows in batches for run_id in rows.column("run_id").to_pylist()}:
             if run_id in self._runs:
                 self.finished(*self._runs.close(run_id))
@@ -343,6 +350,8 @@ class Driver:
             self._cancel_run(run_id)
 
     def _cancel_run(self, run_id: str) -> None:
+        if len(self._over) > 2 * max(OVER_KEPT, len(self._runs)):
+            self._over = {one for one in self._over if one in self._runs}  # of others nothing is planned any more
         self._over.add(run_id)
         self._clockwork.step(clockwork.RunCancelled(run_id, self.clock()))
         self._carry_out(self._dispatch.step(moves.Cancelled(frozenset({run_id}))))

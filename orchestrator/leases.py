@@ -79,8 +79,11 @@ class Leasing:
         if self.lost:
             raise OSError("another process has taken it over")
 
-    def release(self) -> None:
+    def release(self, *, silently: bool = False) -> None:
+        """Let others have the directory; `silently`: without a word to the store."""
         self._over.set()
+        if silently:
+            return
         with self._turn:
             if self._renewed_s and not self.lost:
                 self.shelf.remove_lease(self.token)

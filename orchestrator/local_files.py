@@ -17,6 +17,9 @@ from budget.journal import sync_folder
 
 LOCK = ".lock"
 MAPPED_BYTES_MIN = 1 << 18
+SPARE = ".spare"
+SPARE_BYTES = 16 << 20  # a thousand sessions that end at once leave some 10 MB; the rest is for ledger and report
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 LOCK_WAIT_S = 1.0  # for a glance at the lock by somebody who only looks
 
 
@@ -26,9 +29,10 @@ class NoFileError(OSError):
 
 @dataclass(slots=True)
 class LocalFiles:
-    """A folder, and the lock in it."""
+    """A folder, the lock in it, and room that whoever holds the lock has set aside there for a disk that fills up."""
 
     path: Path
+    spare_used: bool = False
     _lock: Any = None
 
     @property
@@ -79,6 +83,16 @@ class LocalFiles:
             os.close(descriptor)
 
     def put(self, name: str, data: bytes | pa.Buffer, *, durable: bool) -> None:
+        try:
+            self._put(name, data, durable)
+        except OSError as error:
+            if error.errno not in FULL or not (self.path / SPARE).exists():
+                raise
+            self.spare_used = True
+            self.give_back()
+            self._put(name, data, durable)
+
+    def _put(self, name: str, data: bytes | pa.Buffer, durable: bool) -> None:
         target = self.path / name
         temporary = target.with_name(f".{target.name}.tmp")
         try:
@@ -111,6 +125,7 @@ class LocalFiles:
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._set_aside()
                 return True
             except BlockingIOError:
                 if time.monotonic() > give_up_s:
@@ -128,7 +143,23 @@ class LocalFiles:
             return False
         return False
 
+    def _set_aside(self) -> None:
+        """Take room for what is under way when the disk is full. Raises OSError when it is full already."""
+        descriptor = os.open(self.path / SPARE, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(descriptor, 0, SPARE_BYTES)
+        except OSError as error:
+            self.give_back()
+            if error.errno in FULL:
+                raise
+        finally:
+            os.close(descriptor)
+
+    def give_back(self) -> None:
+        (self.path / SPARE).unlink(missing_ok=True)
+
     def unlock(self) -> None:
         if self._lock is not None:
+            self.give_back()
             self._lock.close()
             self._lock = None

@@ -36,6 +36,7 @@ class ObjectFiles:
     base: str
     shown_as: str
     _leasing: Leasing = field(init=False)
+    _unwritable: OSError | None = None  # what the last write met: then nothing else is asked of a store that is silent
 
     def __post_init__(self) -> None:
         self._leasing = Leasing(self)
@@ -43,6 +44,13 @@ class ObjectFiles:
     @property
     def shown(self) -> str:
         return self.shown_as
+
+    @property
+    def spare_used(self) -> bool:
+        return False
+
+    def give_back(self) -> None:
+        """Nothing is set aside in a store."""
 
     @property
     def scratch(self) -> Path | None:
@@ -77,12 +85,19 @@ class ObjectFiles:
         return ObjectFiles(self.system, f"{self.base}/{folder}", f"{address.rstrip('/')}/{folder}{mark}{query}")
 
     def read(self, name: str) -> pa.Buffer:
+        if self._unwritable is not None:
+            raise self._unwritable
         with self.system.open_input_file(f"{self.base}/{name}") as file:
             return file.read_buffer()
 
     def put(self, name: str, data: bytes | pa.Buffer, *, durable: bool) -> None:  # noqa: ARG002  (a put is durable)
-        self._leasing.check()
-        self._put(name, data)
+        try:
+            self._leasing.check()
+            self._put(name, data)
+        except OSError as error:
+            self._unwritable = error
+            raise
+        self._unwritable = None
 
     def settle(self, folder: str) -> None:
         """What is seen in an object store is durable."""
@@ -101,7 +116,8 @@ class ObjectFiles:
         return self._leasing.taken()
 
     def unlock(self) -> None:
-        self._leasing.release()
+        """A store that takes no writes is not asked to forget a lease: it lapses, or its process is seen to be gone."""
+        self._leasing.release(silently=self._unwritable is not None)
 
     def write_lease(self, token: str, said: bytes) -> None:
         self.prepare((LEASES,))

@@ -83,7 +83,7 @@ class ShardDriver:
             tally=driver.tally if driver else Tally(),
             use=self._use,
             stopped=driver.stopped if driver else self._stopped,
-            broken=driver is not None and driver.broken is not None,
+            broken=driver is not None and bool(driver.broken),
             ended=self._work.done() and len(self._records) <= RECORDS_MAX,
         )
 

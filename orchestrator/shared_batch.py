@@ -106,7 +106,8 @@ class _Crowd:
                 tally=gathered.tally,
                 standing=await standing_of(budget, batch),
                 stopped=drivers.stopped or lead.stopped or drivers.given_up,
-                interrupted=bool(signals.caught or drivers.broken or lead.broken),
+                interrupted=bool(signals.caught),
+                broken=bool(drivers.broken or lead.broken),
             )
 
     def _drivers(self, fleet: Fleet, budget: Budget) -> Drivers:

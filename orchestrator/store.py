@@ -11,6 +11,7 @@ ledger/                the budget's journal; for a directory in an object store 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -149,6 +150,11 @@ class RunDirectory:
         return self.files.shown
 
     @property
+    def full(self) -> str:
+        """Why nothing further may begin: what was written last took the room that was set aside. Empty otherwise."""
+        return str(self._unusable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))) if self.files.spare_used else ""
+
+    @property
     def run_id(self) -> str:
         """The run's id; empty when its manifest names none. Raises RunDirectoryError when that cannot be read."""
         if self._run_id is None:
@@ -261,6 +267,7 @@ class RunDirectory:
     def write_parts(self, name: str, parts: Iterable[bytes]) -> str:
         """As `write_bytes`, for what is too large to be held whole: its parts come one after the other."""
         scratch = self.files.scratch
+        self.files.give_back()  # outcomes are there by now
         with self._usable(), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as folder:
             made = Path(folder) / "whole"
             with made.open("wb") as file:

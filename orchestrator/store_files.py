@@ -33,6 +33,15 @@ class Files(Protocol):
         """A folder of this machine for files that nobody keeps; None where the system's own must do."""
         ...
 
+    @property
+    def spare_used(self) -> bool:
+        """Whether there was no more room, and what was set aside for that had to be used."""
+        ...
+
+    def give_back(self) -> None:
+        """Room that was set aside is free for what comes now."""
+        ...
+
     def prepare(self, folders: tuple[str, ...]) -> None: ...
 
     def names(self, folder: str) -> list[str]:

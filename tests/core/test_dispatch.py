@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatch import ENDED_KEPT, Dispatch
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -170,6 +170,20 @@ def test_cancelling_records_what_waits_and_tells_hosts_what_runs(dispatch: Dispa
     assert cancel == Cancel("one", frozenset({"r/0"}))
     assert isinstance(record, Record)
     assert [(f.task_id, f.reason) for f in record.failures] == [("r/1", Reason.CANCELLED)]
+
+
+def test_thousands_of_cancelled_runs_leave_nothing_behind_but_what_hosts_still_have(dispatch: Dispatch) -> None:
+    """A run whose tasks are with a host is known as cancelled when that host is lost, however many came after it."""
+    dispatch.step(ready("one", 1))
+    dispatch.step(Planned([a_task("a", run="first")]))
+    dispatch.step(Cancelled(frozenset({"first"})))
+    for number in range(20 * ENDED_KEPT):
+        dispatch.step(Cancelled(frozenset({f"run-{number}"})))
+
+    said = dispatch.step(HostLost("one"))
+
+    assert len(dispatch._ended) <= 2 * ENDED_KEPT
+    assert [f.reason for one in said if isinstance(one, Record) for f in one.failures] == [Reason.CANCELLED]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["plan", "drain", "lose", "tick", "ready"]), st.integers(0, 3)), max_size=60))

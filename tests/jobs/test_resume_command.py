@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -207,27 +206,6 @@ def test_a_lost_ledger_is_made_up_from_the_outcomes(estate: Path, tmp_path: Path
     rows = rows_of(tmp_path / "run").values()
     assert summary_of(tmp_path / "run")["budget"]["spent_tokens"] >= sum(row["spent_tokens"] for row in rows)
     assert len(rows) > len(before)
-
-
-def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
-    estate: Path, calm: dict[str, Any], tmp_path: Path
-) -> None:
-    """A limit on the size of files stands for it: whatever is full first, what is there is kept."""
-    command = ["audit", estate, "--local", "--concurrency", "1", "--run-dir", tmp_path / "run"]
-    full = subprocess.run(
-        [sys.executable, "-m", "jobs", *map(str, command)],
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)),
-    )
-
-    ended = muster("resume", tmp_path / "run")
-
-    assert full.returncode in (2, 130), full.stderr
-    assert "make room" in full.stderr
-    assert "Traceback" not in full.stderr
-    assert ended.status == 0, ended.stderr
-    assert same(summary_of(tmp_path / "run"), calm)
 
 
 def test_retry_runs_failures_again_and_keeps_what_they_were(estate: Path, tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ class VirtualDisk:
         return sorted(name for name in own if "/" not in name)
 
     @property
+    def spare_used(self) -> bool:
+        return False
+
+    def give_back(self) -> None:
+        """A disk that is full has no room set aside here: the harder case."""
+
+    @property
     def scratch(self) -> Path | None:
         return None
 
