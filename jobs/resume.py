@@ -26,11 +26,6 @@ from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 
 SCHEMA = "muster.run/1"
-# What a manifest's entries are, when nobody has changed them.
-KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "run_id": str, "source": str, "question": str, "began_s": (int, float), "settings": dict, "access": dict,
-    "specialists": dict, "versions": dict, "resumed": list,
-}  # fmt: skip
 # What may differ without changing the answer's meaning: where and how fast it is worked on, and how much it may cost.
 FREE = frozenset(
     {
@@ -195,9 +190,6 @@ def _job_of(manifest: Mapping[str, JsonValue], shown: str) -> Job:
     missing = [key for key in ("run_id", "source", "question", "began_s", "settings") if key not in manifest]
     if missing:
         raise RunDirectoryError(f"run directory {shown!r}: its manifest has no {missing[0]!r}: restore it")
-    wrong = [key for key, kind in KINDS.items() if key in manifest and not isinstance(manifest[key], kind)]
-    if wrong:
-        raise RunDirectoryError(f"run directory {shown!r}: {wrong[0]!r} in its manifest is none: restore it")
     return known[name]
 
 

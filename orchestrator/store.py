@@ -34,6 +34,7 @@ from orchestrator.compaction import compacted
 from orchestrator.local_files import LocalFiles, NoFileError
 from orchestrator.object_files import reason_of
 from orchestrator.repair import SEGMENTS_OF_DRIVER, Folder, repair, say_gaps
+from orchestrator.run_manifest import read_manifest
 from orchestrator.segments import (
     DamagedError,
     Named,
@@ -177,13 +178,10 @@ class RunDirectory:
     def manifest(self) -> dict[str, JsonValue]:
         """What was asked. Raises RunDirectoryError when it cannot be read."""
         try:
-            found = json.loads(self.files.read(MANIFEST).to_pybytes())
+            return read_manifest(self.files.read(MANIFEST).to_pybytes())
         except (OSError, ValueError) as error:
             reason = reason_of(error) if isinstance(error, OSError) else error
             raise RunDirectoryError(f"{self.shown}/{MANIFEST} cannot be read ({reason}): restore it") from None
-        if not isinstance(found, dict):
-            raise RunDirectoryError(f"{self.shown}/{MANIFEST} holds no JSON object: restore it")
-        return cast(dict[str, JsonValue], found)
 
     def write_manifest(self, manifest: Mapping[str, JsonValue]) -> None:
         self.write_bytes(MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
@@ -205,7 +203,7 @@ class RunDirectory:
         """The answer for programs, when there is one and it can be read."""
         try:
             found = json.loads(self.files.read(SUMMARY).to_pybytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return cast(dict[str, JsonValue], found) if isinstance(found, dict) else None
 
