@@ -14,7 +14,7 @@ from actors.bill import Bill, Prices, counted
 from actors.contracts import JsonValue, Outcome, Reason, Result, Span, Task, Work, failure
 from actors.deadlines import Deadlines
 from actors.foreign import OURS, mistake_in, shown, trace
-from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_tokens_of
+from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_of, unseen_tokens_of
 from actors.redaction import redacted
 from actors.session import Session
 from actors.specialists.base import Specialist
@@ -140,7 +140,10 @@ class Runner:
             told = json.dumps(error.attributes) if error.attributes else ""
             self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
-        except OURS:
+        except OURS as error:
+            unseen = unseen_of(error)
+            told = json.dumps(dict(unseen.attributes)) if unseen else ""
+            self._span(bill, f"chat {request.model}", started_s, error="cut off while under way", attributes=told)
             raise
         except BaseException as error:  # of a client that is not ours, and may have been billed
             log.warning("model client broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))

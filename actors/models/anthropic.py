@@ -155,7 +155,7 @@ class AnthropicModel:
                 if outcome is not None:
                     await asyncio.sleep(self._delay_s(call, outcome))
         except asyncio.CancelledError:
-            raise asyncio.CancelledError(Unseen(call.unseen_tokens)) from None
+            raise asyncio.CancelledError(Unseen(call.unseen_tokens, call.attributes(self._server))) from None
 
     def _begin(self, request: ModelRequest, model: str) -> Call:
         stream = request.output_tokens_max > self.config.stream_above_tokens

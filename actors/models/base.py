@@ -134,20 +134,28 @@ class ModelError(Exception):
 class Unseen(NamedTuple):
     """What a cancelled call may have been billed until then, at most: the argument of its CancelledError.
 
+    `attributes` are what a span of it says, as those of a `ModelError`.
     No class of its own: `asyncio.timeout` turns only a plain CancelledError into a TimeoutError (Python 3.11).
     """
 
     tokens: int
+    attributes: Mapping[str, JsonValue] = MappingProxyType({})
 
 
-def unseen_tokens_of(error: BaseException, *, otherwise: int) -> int:
-    """What a call that ended in `error` (a timeout or a cancellation) may have cost, or `otherwise` when untold."""
+def unseen_of(error: BaseException) -> Unseen | None:
+    """What a call that ended in `error` (a timeout or a cancellation) says of itself, if it does."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, asyncio.CancelledError) and seen.args and isinstance(seen.args[0], Unseen):
-            return seen.args[0].tokens
+            return seen.args[0]
         seen = seen.__cause__ or seen.__context__
-    return otherwise
+    return None
+
+
+def unseen_tokens_of(error: BaseException, *, otherwise: int) -> int:
+    """What a call that ended in `error` may have cost, or `otherwise` when untold."""
+    unseen = unseen_of(error)
+    return otherwise if unseen is None else unseen.tokens
 
 
 @runtime_checkable

@@ -26,6 +26,8 @@ from actors.models.base import (
     ToolResult,
     ToolSpec,
     ToolUse,
+    Unseen,
+    unseen_of,
     unseen_tokens_of,
 )
 from actors.models.brake import BrakeLimits, Signal
@@ -297,13 +299,13 @@ def test_cancelling_ends_a_backoff_at_once_and_says_what_was_lost(playing):
     """The session's deadline reaches into the sleep: the reset attempt may be billed, the sleep is not."""
     slow = RetryPolicy(base_s=3600.0, delay_max_s=3600.0)
 
-    async def cut_short(client: AnthropicModel) -> int:
+    async def cut_short(client: AnthropicModel) -> Unseen | None:
         try:
             async with asyncio.timeout(0.5):
                 await client.reply(request())
         except TimeoutError as error:
-            return unseen_tokens_of(error, otherwise=-1)
-        return -2
+            return unseen_of(error)
+        return None
 
     server = playing({"faults": [{"kind": "reset", "first": 1}]})
     with asyncio.Runner() as runner:
@@ -312,7 +314,9 @@ def test_cancelling_ends_a_backoff_at_once_and_says_what_was_lost(playing):
         meter = server.meter()
         runner.run(client.aclose())
 
-    assert meter["total_tokens"] <= unseen < 10_000
+    assert unseen is not None
+    assert meter["total_tokens"] <= unseen.tokens < 10_000
+    assert unseen.attributes["muster.faults"] == ["lost"]
     assert meter["requests"] == 1
 
 

@@ -187,6 +187,7 @@ def test_a_sub_agent_that_hangs_ends_at_its_deadline_and_the_others_answer() -> 
     assert failure.reason is Reason.TIMEOUT
     assert failure.work.usage == Usage()
     assert 0 < failure.work.spent_tokens <= 50_000
+    assert [(span.name, span.error) for span in failure.work.spans] == [("chat scripted", "cut off while under way")]
     assert len(report.results) == 2
 
 
