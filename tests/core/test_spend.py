@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from actors.contracts import Outcome, Work
 from actors.tables import outcome_batch
 from orchestrator.spend import Share, Spend, spend_of
