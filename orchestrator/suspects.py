@@ -88,12 +88,13 @@ def lost_again(
 ) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
     """Tasks that a lost host had: those that go again first, those that go again last, those that have come to an end.
 
-    `blamed` is the one that held the host's event loop, when that is known.
+    `blamed` is the one that held the host's event loop, when that is known. It need not be one of them: a run that has
+    finished leaves its optional tasks behind, recorded as cancelled.
     """
     first: list[Suspect] = []
     last: list[Suspect] = []
     ended: list[Suspect] = []
-    named = any(suspect.task.id == blamed for suspect in suspects)
+    named = blamed is not None
     for before in suspects:
         culprit = before.task.id == blamed if named else silent and len(suspects) == 1
         suspect = _moved(before, culprit=culprit)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actors.contracts import Reason
 from orchestrator.dispatch import Dispatch
 from orchestrator.moves import Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit
+from orchestrator.suspects import Suspect, lost_again
 from support.tasks import a_task
 
 
@@ -73,6 +74,16 @@ def test_the_last_try_of_a_suspect_is_alone_on_its_host(dispatch: Dispatch) -> N
         dispatch.step(HostLost(f"host-{number}"))
 
     assert sizes == [16, 4, 1]
+
+
+def test_who_is_alone_with_one_that_was_cancelled_is_no_culprit() -> None:
+    """The host named a task that its run no longer waits for; whoever was beside it goes again, its time up or not."""
+    innocent = Suspect(task=a_task("0"), company_max=64, began_s=0.0, deadline_s=5.0)
+
+    first, last, ended = lost_again([innocent], silent=True, blamed="r/optional", tries_max=3, now_s=9.0)
+
+    assert [(one.task.id, one.task.attempt, one.losses, one.culprit) for one in first] == [("r/0", 2, 0, False)]
+    assert (last, ended) == ([], [])
 
 
 def test_new_tasks_do_not_join_suspects(dispatch: Dispatch) -> None:

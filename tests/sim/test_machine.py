@@ -17,6 +17,7 @@ FOUND = {
     "a segment seen after a crash between rename and sync vanished in the next power loss": 24,
     "a manifest that was seen after such a crash vanished in the same way": 2054,
     "the driver's own record of a task that it gave up counted as what the task had spent": 1270,
+    "who was alone with an optional task that held its host's loop, and was cancelled, counted as the culprit": 21775,
 }
 
 
