@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from actors.contracts import JsonValue
 from actors.models.base import ModelReply, ModelRequest
-from actors.models.retry import CallState, Fault
+from actors.models.retry import CallState, Fault, FaultKind
 from actors.models.wire import Payload
 
 
@@ -70,6 +70,7 @@ class Call:
     def lost(self, fault: Fault) -> None:
         """Book an attempt that brought no reply."""
         self.faults.append(fault.kind.value)
+        self.overloads += fault.kind is FaultKind.OVERLOADED
         self.unseen_tokens += self.worst_tokens if fault.billed_tokens is None else fault.billed_tokens
 
     def attributes(self, server: Server) -> dict[str, JsonValue]:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from actors.models.anthropic import AnthropicConfig, AnthropicModel, signal_of
+from actors.models.anthropic import AnthropicConfig, AnthropicModel
+from actors.models.attempt import signal_of
 from actors.models.base import (
     Message,
     ModelError,
