@@ -41,7 +41,7 @@ def a_run(folder: Path, verdicts: dict[str, str]) -> Path:
     directory.append_outcomes([outcome_batch([an_outcome(n) for n in range(60)])])
     directory.append_outcomes([outcome_batch([an_outcome(n) for n in range(60, 90)])])
     services = [{"name": name, "rank": 1, "verdict": verdict, "findings": []} for name, verdict in verdicts.items()]
-    directory.write_bytes("summary.json", json.dumps({"services": services}, indent=1).encode())
+    directory.write_parts("summary.json", [json.dumps({"services": services}, indent=1).encode()])
     directory.compact()
     directory.close()
     return folder
