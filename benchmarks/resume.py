@@ -22,8 +22,8 @@ from actors.models.scripted import says
 from actors.tables import outcome_batch
 from budget import Limit
 from orchestrator.batch import Batch, run_batch
+from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.patterns import FanOut
-from orchestrator.resume import Earlier, Known
 from orchestrator.runs import Run
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory

@@ -19,9 +19,9 @@ from actors.terminal import line
 from budget.errors import RunDirectoryError
 from jobs.registry import JOBS
 from orchestrator.attempts import latest
+from orchestrator.known_outcomes import interrupted
 from orchestrator.manifest_file import MANIFEST
 from orchestrator.object_files import reason_of
-from orchestrator.resume import interrupted
 from orchestrator.store import RunDirectory
 from orchestrator.store_errors import RunChangedError
 from orchestrator.store_files import Files, files_at

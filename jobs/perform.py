@@ -32,8 +32,8 @@ from jobs.sharded import JobWork
 from orchestrator.batch import Batch, Ending
 from orchestrator.batch_synthesis import Bounds
 from orchestrator.exporters import exported
+from orchestrator.known_outcomes import Earlier
 from orchestrator.model_use import ModelUse
-from orchestrator.resume import Earlier
 from orchestrator.rows import told
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings

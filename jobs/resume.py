@@ -21,7 +21,7 @@ from jobs.job import Job
 from jobs.models import ModelChoice, choose_model
 from jobs.perform import Performed, Request, carry_out, manifest_of, work_of
 from jobs.registry import JOBS
-from orchestrator.resume import Again, Earlier, Known, interrupted
+from orchestrator.known_outcomes import Again, Earlier, Known, interrupted
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 

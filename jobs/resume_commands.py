@@ -21,7 +21,7 @@ from jobs.perform import ExitStatus, print_summary
 from jobs.resume import Resumption
 from jobs.resume import resume as go_on
 from jobs.transcripts import shown_task
-from orchestrator.resume import Again, failed, interrupted
+from orchestrator.known_outcomes import Again, failed, interrupted
 from orchestrator.store import RunDirectory
 from orchestrator.store_files import without_credentials
 

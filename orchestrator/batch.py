@@ -25,8 +25,9 @@ from budget.errors import SettingsError
 from orchestrator.blockade import guarded
 from orchestrator.driver import Driver, FinishedRun
 from orchestrator.fleets import Fleet
+from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.local import LocalFleet
-from orchestrator.resume import Earlier, Known, count_what_was_spent, settle_the_dead
+from orchestrator.past_holds import count_what_was_spent, settle_the_dead
 from orchestrator.runs import Run
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory

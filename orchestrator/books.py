@@ -12,7 +12,8 @@ from actors.accounts import attempt_of, run_account
 from actors.contracts import Task
 from budget import Budget, Close, Limit
 from budget.errors import BudgetError, JournalError
-from orchestrator.resume import RunAccounts, unused_attempts
+from orchestrator.past_holds import unused_attempts
+from orchestrator.run_accounts import RunAccounts
 from orchestrator.runs import Run, Runs
 
 log = logging.getLogger("muster.driver")

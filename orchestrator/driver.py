@@ -28,8 +28,8 @@ from orchestrator.clockwork import STOP_GRACE_S, Clockwork
 from orchestrator.dispatch import Dispatch
 from orchestrator.fleets import Answered, Fleet, Lost, Ready
 from orchestrator.keeping import Keeper
+from orchestrator.known_outcomes import Known
 from orchestrator.losses import Losses
-from orchestrator.resume import Known
 from orchestrator.runs import Finish, Run, Runs, State, Step
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory

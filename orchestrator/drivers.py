@@ -17,7 +17,8 @@ from budget import Budget
 from budget.errors import AccountConflictError, BudgetError
 from orchestrator.batch import Batch
 from orchestrator.clockwork import STOP_GRACE_S
-from orchestrator.resume import Again, Known, charge_the_dead
+from orchestrator.known_outcomes import Again, Known
+from orchestrator.past_holds import charge_the_dead
 from orchestrator.runs import State
 from orchestrator.shard_driver import Assignment, last_attempt
 from orchestrator.shards import Deaths, Gathered, News, Shard, Work, replayed, share_of, together, used_together

@@ -12,8 +12,9 @@ from budget import Budget
 from orchestrator.batch import Batch
 from orchestrator.driver import Driver
 from orchestrator.fleets import Fleet
+from orchestrator.known_outcomes import Again, Known, interrupted
 from orchestrator.model_use import ModelUse
-from orchestrator.resume import Again, Known, charge_the_dead, interrupted
+from orchestrator.past_holds import charge_the_dead
 from orchestrator.runs import Run, State
 from orchestrator.shards import News, Shard, Work
 from orchestrator.store import RunDirectory

@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from actors.contracts import Reason
 from actors.specialists.base import Specialist
+from orchestrator.known_outcomes import Known
 from orchestrator.model_use import ModelUse
-from orchestrator.resume import Known
 from orchestrator.runs import Finish, Run, Runs, State
 from orchestrator.settings import Settings
 from orchestrator.tally import Tally

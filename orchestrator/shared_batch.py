@@ -13,7 +13,7 @@ from orchestrator.batch import Batch, Ending, Signals, driver_of, open_account, 
 from orchestrator.driver import FinishedRun
 from orchestrator.drivers import Drivers
 from orchestrator.fleets import Fleet
-from orchestrator.resume import Earlier, unfinished_first
+from orchestrator.known_outcomes import Earlier, unfinished_first
 from orchestrator.runs import Run, State
 from orchestrator.shards import Gathered, Shard, Work, replayed, together
 from orchestrator.store import RunDirectory

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from actors.tables import outcome_batch
+from orchestrator.known_outcomes import Known, unfinished_first
 from orchestrator.patterns import FanOut
-from orchestrator.resume import Known, unfinished_first
 from orchestrator.runs import Run
 from support.tasks import a_failure, a_result, a_task
 

@@ -13,9 +13,9 @@ from actors.specialists.base import Resources
 from actors.specialists.registry import AUDIT_SPECIALISTS
 from actors.tables import outcome_batch
 from budget.errors import SettingsError
+from orchestrator.known_outcomes import Known
 from orchestrator.model_use import ModelUse, Used
 from orchestrator.patterns import FanOut
-from orchestrator.resume import Known
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.shards import (

@@ -17,7 +17,7 @@ from actors.models.scripted import says
 from budget import Amount
 from budget.errors import ManifestError, SettingsError
 from orchestrator import Settings, dispatch
-from orchestrator.resume import failed, interrupted
+from orchestrator.known_outcomes import failed, interrupted
 from orchestrator.runs import Run
 from orchestrator.shard_driver import Assignment
 from orchestrator.shards import DEATHS_MAX, Shard

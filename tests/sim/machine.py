@@ -28,8 +28,8 @@ from budget import Limit
 from budget.client import Budget
 from orchestrator.batch import Batch, open_account
 from orchestrator.driver import Driver
+from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.patterns import FanOut
-from orchestrator.resume import Earlier, Known
 from orchestrator.runs import Finish, Pattern, Run, State, Step
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory

@@ -17,9 +17,9 @@ from budget import Budget, Limit
 from budget.desk import Desk
 from orchestrator.batch import Batch
 from orchestrator.drivers import DriverLost, Drivers
+from orchestrator.known_outcomes import Again
 from orchestrator.local import LocalFleet
 from orchestrator.patterns import FanOut
-from orchestrator.resume import Again
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.shard_driver import Assignment, ShardDriver
