@@ -201,7 +201,7 @@ class Machine:
                 break
         else:
             assert self._process(self.scenario.interruptions, calm=True) == "finished"
-        self._calm = True
+        self._calm, self._full = True, False
         self._audit_the_end()
 
     # What the parts of the machine say and ask
