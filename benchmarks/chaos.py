@@ -77,8 +77,9 @@ class _Client:
 def child(source: Path, run_dir: Path, meter: Path) -> int:
     """The process under test: an audit from its beginning, or from where it was."""
     from jobs.models import choose_model
-    from jobs.perform import Request, perform
+    from jobs.perform import perform
     from jobs.registry import JOBS
+    from jobs.request import Request
     from jobs.resume import Resumption, resume
     from orchestrator.settings import Settings
 

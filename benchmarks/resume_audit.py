@@ -34,8 +34,8 @@ from actors.tables import OUTCOME_SCHEMA, task_batch
 from budget import Amount, Budget, Limit, local_budget
 from jobs.job import Plan
 from jobs.models import choose_model
-from jobs.perform import Request, manifest_of
 from jobs.registry import JOBS
+from jobs.request import Request, manifest_of
 from jobs.sample import write_estate
 from orchestrator.runs import Run
 from orchestrator.settings import Settings

@@ -156,7 +156,8 @@ def _watched(book: Book, specialist: Any) -> Any:
 def measured(estate: Path, run_dir: Path, *, concurrency: int, imports_s: float) -> dict[str, Any]:
     """Audit the estate, and say what took how long."""
     from jobs.models import choose_model
-    from jobs.perform import Request, perform
+    from jobs.perform import perform
+    from jobs.request import Request
     from orchestrator.settings import Settings
 
     book = Book()

@@ -20,9 +20,11 @@ from jobs.budgets import Alarm, set_shared, show_shared, shown
 from jobs.compare import compare_runs
 from jobs.models import ModelChoice, choose_model
 from jobs.options import batch_options, option, settings_of, task_options
-from jobs.perform import ExitStatus, Request, perform, print_summary
+from jobs.perform import perform
+from jobs.performed import ExitStatus, print_summary
 from jobs.progress import CLEAR
 from jobs.registry import JOBS
+from jobs.request import Request
 from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
 
 

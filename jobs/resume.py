@@ -19,8 +19,10 @@ from budget.errors import RunDirectoryError, SettingsError
 from jobs.budgets import Alarm
 from jobs.job import Job
 from jobs.models import ModelChoice, choose_model
-from jobs.perform import Performed, Request, carry_out, manifest_of, work_of
+from jobs.perform import carry_out
+from jobs.performed import Performed
 from jobs.registry import JOBS
+from jobs.request import Request, manifest_of, work_of
 from orchestrator.known_outcomes import Again, Earlier, Known, interrupted
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory

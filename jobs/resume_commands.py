@@ -17,7 +17,7 @@ from actors.contracts import Reason
 from jobs.listing import as_json as state_as_json
 from jobs.listing import attempts_at, failures_of, lines_of, list_states, page_of, printed, state_of
 from jobs.options import microusd_of, option, refuse_two_places
-from jobs.perform import ExitStatus, print_summary
+from jobs.performed import ExitStatus, print_summary
 from jobs.resume import Resumption
 from jobs.resume import resume as go_on
 from jobs.transcripts import shown_task

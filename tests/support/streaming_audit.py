@@ -15,7 +15,8 @@ from actors.models.base import ModelClient
 from actors.specialists.base import Specialist
 from jobs.audit_job import AuditJob
 from jobs.models import choose_model
-from jobs.perform import Request, perform
+from jobs.perform import perform
+from jobs.request import Request
 from orchestrator.settings import Settings
 
 MODEL = "claude-sonnet-5-5"

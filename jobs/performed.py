@@ -1,0 +1,56 @@
+"""What came of a job, and how the command says it: an exit status, a few lines, the summary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from orchestrator.batch import Ending
+from orchestrator.rows import told
+
+
+class ExitStatus(IntEnum):
+    """What the command's exit status says."""
+
+    ANSWERED = 0
+    OUR_BUG = 1
+    CALLERS_MISTAKE = 2
+    BELOW_QUORUM = 3
+    NOTHING_USABLE = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What came of it."""
+
+    status: ExitStatus
+    summary: Mapping[str, Any]
+    report: str
+    headline: str
+
+
+def exit_status(ending: Ending, *, min_fraction: float) -> ExitStatus:
+    """0 the answer meets its quorum, 3 below it, 4 nothing usable, 130 interrupted.
+
+    A batch that a full disk has ended is below its quorum, whatever it has: it is not what was asked for.
+    """
+    ended = sum(ending.tally.statuses.values())
+    if ending.interrupted:
+        return ExitStatus.INTERRUPTED
+    if not ending.tally.succeeded:
+        return ExitStatus.NOTHING_USABLE
+    met = ending.tally.succeeded >= min_fraction * ended and not ending.broken
+    return ExitStatus.ANSWERED if met else ExitStatus.BELOW_QUORUM
+
+
+def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str], object] = sys.stdout.write) -> None:
+    """Human text to stderr, the summary to stdout when asked for."""
+    sys.stderr.write(performed.headline + f"\nreport     {performed.report}\n")
+    if as_json:
+        for part in told(performed.summary):
+            write(part)
+        write("\n")
