@@ -58,14 +58,17 @@ class _Host:
                 self.at_once = [(s, of) for s, of in self.at_once if any(task.id in self.tasks for task in of)]
             self.at_once.append((now_s, tasks))
 
-    def began_s(self, now_s: float) -> dict[str, float]:
-        """Since when each of its tasks is at work, at least: those that wait their turn have not begun."""
+    def began_s(self, now_s: float, blamed: str | None) -> dict[str, float]:
+        """Since when each of its tasks is at work, at least: those that wait their turn have not begun.
+
+        Who holds its event loop has, though no row has come of those whose turn was before.
+        """
         at_work, turn = list(self.tasks)[: self.sessions_max], list(self.tasks)[self.sessions_max :]
         known = {task.id: submitted_s for submitted_s, tasks in self.at_once for task in tasks}
         # One that had begun earlier than this would have met its deadline when the host was last heard.
         least_s = {task_id: self.heard_s - self.tasks[task_id].deadline_s for task_id in at_work}
         began_s = {task_id: max(known.get(task_id, self.heard_s), least_s[task_id]) for task_id in at_work}
-        return began_s | dict.fromkeys(turn, now_s)
+        return began_s | {task_id: self.heard_s if task_id == blamed else now_s for task_id in turn}
 
     def is_hung(self, now_s: float) -> bool:
         silent_s = now_s - self.heard_s
@@ -275,7 +278,7 @@ class Dispatch:
 
     def _lose(self, host: _Host, silent: bool, blamed: str | None) -> Sequence[Suspect]:
         """Queue a lost host's tasks again, before all others but culprits; returns those that have come to an end."""
-        began_s = host.began_s(self._now_s)
+        began_s = host.began_s(self._now_s, blamed)
         first, last, ended = lost_again(
             [self._suspect(task, began_s[task.id], len(host.tasks)) for task in host.tasks.values()],
             silent=silent,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.contracts import Reason
 from orchestrator.dispatch import Dispatch
-from orchestrator.moves import Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit
+from orchestrator.moves import Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit, Tick
 from orchestrator.suspects import Suspect, lost_again
 from support.tasks import a_task
 
@@ -84,6 +84,21 @@ def test_who_is_alone_with_one_that_was_cancelled_is_no_culprit() -> None:
 
     assert [(one.task.id, one.task.attempt, one.losses, one.culprit) for one in first] == [("r/0", 2, 0, False)]
     assert (last, ended) == ([], [])
+
+
+def test_who_holds_the_event_loop_has_begun_though_its_turn_had_not_come(dispatch: Dispatch) -> None:
+    """The one before it has ended, and its row never came: the host was held before it could be drained."""
+    dispatch.step(Planned([a_task("0", deadline_s=2.0), a_task("1", deadline_s=2.0)]))
+    dispatch.step(HostReady(host="host-0", agent="reader", capacity=4, sessions_max=1, now_s=0.0))
+    dispatch.step(Drained("host-0", [], 1.0))
+    dispatch.step(Tick(4.5))
+
+    said = dispatch.step(HostLost("host-0", silent=True, blamed="r/1"))
+
+    failures = [failure for one in said if isinstance(one, Record) for failure in one.failures]
+    assert [(failure.task_id, failure.attempt, failure.reason) for failure in failures] == [
+        ("r/1", 1, Reason.HOST_LOST)
+    ]
 
 
 def test_new_tasks_do_not_join_suspects(dispatch: Dispatch) -> None:
