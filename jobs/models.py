@@ -19,11 +19,10 @@ from actors.models.stand_in import StandIn
 from actors.models.store import Store
 from actors.models.tiers import DEFAULTS, EFFORTS, TIERS, Choice, TierMap
 from actors.overseer import EVERY_TURNS, Overseer
-from actors.specialists.base import Specialist
+from actors.specialists.base import DEADLINE_S, Specialist
 from budget import Price, load_prices
 from budget.errors import SettingsError
 from budget.prices import PriceList
-from orchestrator.settings import DEADLINE_S
 
 if TYPE_CHECKING:
     from actors.models.anthropic import AnthropicConfig

@@ -12,9 +12,10 @@ import click
 import yaml
 
 from actors.overseer import EVERY_TURNS
+from actors.specialists.base import DEADLINE_S
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
-from orchestrator.settings import CONCURRENCY, DEADLINE_S, TOKENS_PER_RUN, Settings
+from orchestrator.settings import CONCURRENCY, TOKENS_PER_RUN, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MICRO = 1_000_000

@@ -8,12 +8,12 @@ from typing import Literal
 
 from actors.contracts import JsonValue
 from actors.overseer import EVERY_TURNS, Overseer
+from actors.specialists.base import DEADLINE_S
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
 
-# The defaults of the public description of the pattern: 4 sub-agents at once, 30 s each, 200 000 tokens a run.
+# The defaults of the public description of the pattern: 4 sub-agents at once, 200 000 tokens a run.
 CONCURRENCY = 4
-DEADLINE_S = 30.0
 TOKENS_PER_RUN = 200_000
 RUNS_AHEAD_MIN = 256  # also where few sub-agents are at work: a turn of the driver takes in many runs at once
 

@@ -16,6 +16,7 @@ from budget.errors import TaskError
 
 TOOLS_MAX = 12  # above this a specialist is no specialist: a 27-tool agent is mediocre at all of them
 PROMPT_CHARACTERS_MAX = 8_000  # about 2,000 tokens of standing instructions
+DEADLINE_S = 30.0  # of one sub-agent, by the public description of the pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Specialist:
         run_id: str = "",
         inputs: Mapping[str, JsonValue] | None = None,
         tokens_max: int = 50_000,
-        deadline_s: float = 30.0,
+        deadline_s: float = DEADLINE_S,
         turns_max: int = 12,
         required: bool = True,
     ) -> Task:
