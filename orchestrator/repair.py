@@ -45,7 +45,7 @@ class Folder:
 
 
 def repair(folder: Folder, *, outcomes: Sequence[Named] = ()) -> int:
-    """Set aside what is torn, changed or foreign. Gives the highest number that was ever used.
+    """Set aside what is torn, changed or foreign. Gives the highest number of what stays: any other may be made up.
 
     `outcomes`: for the history, what lies there; a history that a compaction left before its end is set aside.
 
@@ -63,7 +63,7 @@ def repair(folder: Folder, *, outcomes: Sequence[Named] = ()) -> int:
         aside = _aside(folder, name)
         folder.files.move(f"{folder.name}/{name}", aside)
         log.warning("%s is set aside as %s: %s", folder.shown(name), aside, error)
-    return max((of.number for name in names if (of := named(name))), default=0)
+    return max((of.number for name in names if name not in damaged and (of := named(name))), default=0)
 
 
 def say_gaps(folder: Folder) -> None:
@@ -72,8 +72,8 @@ def say_gaps(folder: Folder) -> None:
     compacted = max((of.number for of in have if of.kind == "parquet"), default=0)
     prefix = f"{folder.name}-"
     aside = [one.removeprefix(prefix).partition(".torn")[0] for one in folder.files.names(ASIDE) if prefix in one]
-    used = {of.number for of in [*have, *filter(None, map(named, aside))]}
-    missing = list(_gaps(sorted(used), compacted))
+    known = {of.number for of in filter(None, map(named, aside))}
+    missing = [number for number in _gaps(sorted({of.number for of in have}), compacted) if number not in known]
     if missing:
         shown = ", ".join(map(str, missing[:GAPS_SHOWN_MAX])) + (", …" if len(missing) > GAPS_SHOWN_MAX else "")
         log.warning("%s: missing segments number %s: what only they held is done again", folder.shown(""), shown)

@@ -7,7 +7,17 @@ import pytest
 
 from actors.tables import OUTCOME_SCHEMA, outcome_batch, outcomes_of
 from orchestrator.attempts import latest
-from orchestrator.segments import DamagedError, ForeignError, Named, NewerError, Stamp, batches_of, segment, unfinished
+from orchestrator.segments import (
+    DamagedError,
+    ForeignError,
+    Named,
+    NewerError,
+    Stamp,
+    batches_of,
+    name_of,
+    segment,
+    unfinished,
+)
 from support.tasks import a_result, a_task
 
 PLACE = Stamp("run-1", "outcomes", 3)
@@ -58,6 +68,20 @@ def test_a_file_knows_where_it_belongs(stamp: Stamp, error: type[Exception], sai
 
     with pytest.raises(error, match=said):
         read(f"00000003{name[8:]}", data)
+
+
+def test_what_something_else_wrote_is_not_believed() -> None:
+    """Rows that a tool wrote anew may hold anything: without checksum or owner nobody vouches for them."""
+    _, data = written(ROW)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, OUTCOME_SCHEMA) as stream:
+        stream.write_batch(ROW)
+    rewritten = sink.getvalue()
+
+    with pytest.raises(DamagedError, match="its name"):
+        read("00000003.arrow", data)
+    with pytest.raises(DamagedError, match="does not say whose it is"):
+        read(name_of(3, "arrow", rewritten), rewritten)
 
 
 def test_every_turned_bit_and_every_cut_is_seen() -> None:

@@ -130,6 +130,26 @@ def test_a_file_that_comes_in_parts_is_whole_or_the_one_before_it(place: Place, 
     directory.close()
 
 
+@pytest.mark.parametrize("name", ["999999999999-00000000.arrow", "99999999-00000000.parquet", "00009999.arrow"])
+def test_the_number_of_a_file_that_is_none_of_ours_changes_nothing(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is added after it is read, also after the next opening, and nothing is missed that never was."""
+    RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
+    (tmp_path / "run" / "outcomes" / name).write_text("garbage")
+
+    for task in ("a", "b"):
+        directory = RunDirectory.reopen(tmp_path / "run")
+        directory.append_outcomes([outcome_batch(rows(task))])
+        directory.close()
+    directory = RunDirectory.reopen(tmp_path / "run")
+    directory.compact()
+
+    assert ids_of(directory) == [("r/a", 1), ("r/b", 1)]
+    assert [line.getMessage() for line in caplog.records if "missing" in line.getMessage()] == []
+    directory.close()
+
+
 def test_a_newer_versions_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     """To set its outcomes aside would be to pay for them again."""
     RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
