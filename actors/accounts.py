@@ -26,6 +26,19 @@ def run_account(account: str, run_id: str) -> str:
     return f"{account}/{run_id}"
 
 
+def page_account(account: str, host: str, client: str, number: int) -> str:
+    """An account for holds of runs that have none of their own: one of those that a host opens after each other.
+
+    `client` is the host's client of the budget: hosts of later attempts have the same names.
+    """
+    return f"{account}@{host}/{client}/{number}"
+
+
+def is_page(account: str, page: str) -> bool:
+    """Whether an account below this one is a page."""
+    return page.startswith(f"{account}@")
+
+
 def hold_id(account: str, task_id: str, attempt: int) -> str:
     """The hold of one attempt at one task, of a run under this account."""
     return f"{account}/{task_id}#{attempt}"

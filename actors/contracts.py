@@ -64,6 +64,7 @@ class Task:
     required: bool = True
     attempt: int = 1
     priority: int = 0  # the run's place in its batch: money goes to the runs that began first
+    own_account: bool = False  # its run has a ceiling, and so an account, of its own; whoever plans the run says so
 
     def __post_init__(self) -> None:
         texts = self.id and self.run_id and self.agent and self.objective and self.output_schema

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from actors.accounts import hold_id, run_account
 from actors.bill import Prices
 from actors.contracts import Outcome, Task
+from actors.pages import Pages
 from budget import Answer, Budget, Reconcile, Reserve, Told, mistake_of
 from budget.errors import BudgetError
 
 
 @dataclass(slots=True)
 class Holds:
-    """The holds of one host, for tasks of runs whose accounts are below `account`."""
+    """The holds of one host, in accounts below `account`: of runs, or pages of its own where those have none."""
 
     budget: Budget
     prices: Prices
     account: str
     owner: str
     on_exhausted: str = "wait"  # or "skip"
+    _pages: Pages = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pages = Pages(self.budget, self.account, self.owner)
 
     def ask(self, task: Task, told: Told) -> None:
         """Set the task's worst case aside. `told` is called once that is decided."""
-        self.budget.ask(self._reserve(task), told)
+        account = run_account(self.account, task.run_id) if task.own_account else self._pages.take(task.id)
+        self.budget.ask(self._reserve(task, account), told)
 
     def give_up(self, task: Task, told: Told) -> None:
         """The task will not start: `told` is not called any more."""
@@ -35,14 +42,19 @@ class Holds:
         hold = hold_id(self.account, outcome.task_id, outcome.attempt)
         self.budget.tell(Reconcile(hold, work.spent_tokens, work.cost_microusd), told)
 
+    def end(self, outcomes: Sequence[Outcome]) -> None:
+        """These are safe where they were handed to: their holds may be forgotten."""
+        self._pages.end(outcomes)
+
     def mistake(self, task: Task, answer: Answer) -> BudgetError | None:
         """What was wrong with asking, where it was not the money that was lacking."""
-        return mistake_of(self._reserve(task), answer)
+        account = run_account(self.account, task.run_id) if task.own_account else self._pages.of(task.id)
+        return mistake_of(self._reserve(task, account), answer)
 
-    def _reserve(self, task: Task) -> Reserve:
+    def _reserve(self, task: Task, account: str) -> Reserve:
         return Reserve(
             hold_id(self.account, task.id, task.attempt),
-            run_account(self.account, task.run_id),
+            account,
             task.tokens_max,
             self.prices.worst_case(task.tokens_max),
             self.owner,

@@ -69,6 +69,7 @@ class Host:
     _sessions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _received_s: dict[str, float] = field(default_factory=dict)
     _finished: asyncio.Event = field(default_factory=asyncio.Event)
+    _handed: tuple[int, Sequence[Outcome]] = (0, ())  # the last drain: its number and what it gave
     _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +85,8 @@ class Host:
     async def drain(self, *, acknowledged: int, rows_max: int, wait_s: float) -> Drained:
         """The rows finished since; waits up to `wait_s` for the first one, and never for a fuller batch."""
         self._inbox.step(inbox.Acknowledged(acknowledged))
+        if acknowledged == self._handed[0]:
+            self.holds.end(self._handed[1])
         if not self._inbox.has_rows:
             self._finished.clear()
             try:
@@ -91,7 +94,7 @@ class Host:
                     await self._finished.wait()
             except TimeoutError:
                 pass
-        number, outcomes = self._inbox.drain(rows_max=rows_max)
+        number, outcomes = self._handed = self._inbox.drain(rows_max=rows_max)
         rows, kept = outcome_batch(outcomes), transcript_batch(outcomes)
         return Drained(number, rows, self._inbox.running, self._inbox.waiting, kept)
 

@@ -77,6 +77,7 @@ TASK_SCHEMA = pa.schema(
         _column("required", pa.bool_(), "whether the answer waits for it"),
         _column("attempt", pa.int32(), "count from 1"),
         _column("priority", pa.int64(), "place of the run in its batch"),
+        _column("own_account", pa.bool_(), "whether its run has a ceiling of its own"),
     ]
 )
 

@@ -1,7 +1,7 @@
 """The money: what may be spent, what is set aside, what was spent. Nothing here knows what it is spent on."""
 
 from budget.client import Budget, BudgetFactory, local_budget, mistake_of
-from budget.commands import ALERT_PERCENTS, Alert, Answer, Close, Reconcile, Refusal, Reserve, Verdict
+from budget.commands import ALERT_PERCENTS, Alert, Answer, Close, Open, Reconcile, Refusal, Reserve, Verdict
 from budget.money import Amount, Limit, Period, dollars
 from budget.prices import Price, PriceList, load_prices, price_of
 from budget.sender import Told
@@ -17,6 +17,7 @@ __all__ = [
     "BudgetFactory",
     "Close",
     "Limit",
+    "Open",
     "Period",
     "Price",
     "PriceList",

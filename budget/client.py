@@ -198,8 +198,8 @@ class Budget:
         """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
         return self._sender.say(Reconcile(hold_id, spent.tokens, spent.microusd))
 
-    def tell(self, said: Reconcile | Close, told: Told) -> None:
-        """`reconcile` or `close` for those who have thousands: `told` gets the answer, or why there is none."""
+    def tell(self, said: Open | Reconcile | Close, told: Told) -> None:
+        """The same for those who have thousands: `told` gets the answer, or why there is none."""
         self._sender.post(said, told)
 
     def expire(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from actors.accounts import attempt_of, run_account
 from actors.contracts import Task
 from budget import Budget, Close, Limit
 from budget.errors import BudgetError, JournalError
-from orchestrator.past_holds import unused_attempts
+from orchestrator.past_holds import close_pages, unused_attempts
 from orchestrator.run_accounts import RunAccounts
 from orchestrator.runs import Run, Runs
 
@@ -40,7 +40,7 @@ class Books:
 
     async def open(self, runs: Sequence[Run]) -> None:
         with self._noted():
-            await self._accounts.open_all({run_account(self.batch, run.id): run.limit or Limit() for run in runs})
+            await self._accounts.open_all(self._limits(runs))
 
     async def unused_attempts(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """The tasks as attempts that the ledger has never heard of; as they are when it is `broken`."""
@@ -48,9 +48,10 @@ class Books:
             return await unused_attempts(self.budget, self.batch, tasks)
         return tasks
 
-    def close(self, run_id: str) -> None:
+    def close(self, run: Run) -> None:
         """Nothing of this run will be spent any more."""
-        self.budget.tell(Close(run_account(self.batch, run_id)), self._was_told)
+        if run.limit is not None:
+            self.budget.tell(Close(run_account(self.batch, run.id)), self._was_told)
 
     async def charge(self, hosts: Sequence[str], runs: Runs, hurry: Callable[[], bool]) -> None:
         """What lost hosts had set aside is charged in full. Waits for that unless there is no time."""
@@ -70,6 +71,8 @@ class Books:
                 while self._said:
                     await asyncio.wait(self._said)
                 await self.budget.expire(account_id=self.batch)
+                if within_s is None:  # who was stopped may go on, and must know which holds there were
+                    await close_pages(self.budget, self.batch)
         except (BudgetError, TimeoutError) as error:
             log.warning("the budget's books are not closed: %s", error or "no answer")
 
@@ -77,9 +80,13 @@ class Books:
         """In full: nobody can say what of it was spent."""
         answer = await self.budget.expire(owner=host, account_id=self.batch)
         tasks = [named[0] for hold in answer.expired_ids if (named := attempt_of(self.batch, hold))]
-        meant = [run for task_id in tasks if (run := runs.run_of(task_id))]
+        meant = self._limits(run for task_id in tasks if (run := runs.run_of(task_id)))
         if meant:
-            await self._accounts.make_room({run_account(self.batch, run.id): run.limit or Limit() for run in meant})
+            await self._accounts.make_room(meant)
+
+    def _limits(self, runs: Iterable[Run]) -> Mapping[str, Limit]:
+        """The accounts of those runs that have one, and the ceilings there."""
+        return {run_account(self.batch, run.id): run.limit for run in runs if run.limit is not None}
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

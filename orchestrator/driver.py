@@ -311,7 +311,7 @@ class Driver:
         if state.ended + len(planned) < len(state.planned):
             self._cancel_run(run_id)
         elif not self.stopped and run_id not in self._over:
-            self._books.close(run_id)
+            self._books.close(run)
         self.telemetry.run_ended(run, state)
         self.finished(run, state)
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.accounts import attempt_of, hold_id
+from actors.accounts import attempt_of, hold_id, is_page
 from actors.contracts import Task
 from budget import Amount, Budget, Verdict
 from orchestrator.known_outcomes import Known
@@ -28,6 +28,12 @@ async def charge_the_dead(budget: Budget, account: str, known: Known) -> None:
     named = {hold: attempt_of(account, hold) for hold in answer.expired_ids}
     told = {hold: known.spent(*attempt) for hold, attempt in named.items() if attempt}
     await asyncio.gather(*(budget.reconcile(hold, spent) for hold, spent in told.items() if spent is not None))
+
+
+async def close_pages(budget: Budget, account: str) -> None:
+    """All that hosts have set aside below this account is settled, and its outcomes are safe: nobody asks for it."""
+    below = (one for one in (await budget.standing()).accounts if one.parent_id == account and not one.closing)
+    await asyncio.gather(*(budget.close(one.account_id) for one in below if is_page(account, one.account_id)))
 
 
 async def _count_what_is_missing(budget: Budget, batch: str, known: Amount) -> None:

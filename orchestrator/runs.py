@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from actors.contracts import JsonValue, Outcome, Task
@@ -77,7 +77,7 @@ class Run:
     id: str
     pattern: Pattern
     subject: str = ""
-    limit: Limit | None = None
+    limit: Limit | None = None  # with one it has an account of its own, also where nothing is limited there
     tasks_total: int | None = None  # that its pattern plans, where that is known before it does
     context: Mapping[str, JsonValue] = field(default_factory=dict)  # the job's own, for its synthesis
 
@@ -133,6 +133,9 @@ class Runs:
         run, state = self._states[run_id]
         step = run.pattern.next(state)
         if not isinstance(step, Finish):
+            own = run.limit is not None
+            if any(task.own_account is not own for task in step):
+                step = [replace(task, own_account=own) for task in step]
             state.plan(step)
             assert step or state.open, f"run {run_id!r}: its pattern neither plans, waits nor finishes"
         return step

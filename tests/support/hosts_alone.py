@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actors.accounts import run_account
 from actors.assembly import Assigned, HostSpec, assemble
 from actors.contracts import Outcome, Task
 from actors.hosting import Host
@@ -37,8 +36,6 @@ async def _ran(
 ) -> Ran:
     async with local_budget(None) as budget:
         await budget.open("batch", limit=limit)
-        for run_id in {task.run_id for task in tasks}:
-            await budget.open(run_account("batch", run_id), parent="batch", limit=Limit(None, None))
         spec = HostSpec(
             id="host-1",
             specialist=specialist,
