@@ -27,8 +27,13 @@ class Holds:
     def __post_init__(self) -> None:
         self._pages = Pages(self.budget, self.account, self.owner)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a hold that does not fit now waits until it does."""
+        return self.on_exhausted == "wait"
+
     def ask(self, task: Task, told: Told) -> None:
-        """Set the task's worst case aside. `told` is called once that is decided."""
+        """Set the task's worst case aside. `told` is called once that is decided, and before when it has to wait."""
         account = run_account(self.account, task.run_id) if task.own_account else self._pages.take(task.id)
         self.budget.ask(self._reserve(task, account), told)
 
@@ -59,5 +64,5 @@ class Holds:
             self.prices.worst_case(task.tokens_max),
             self.owner,
             task.priority,
-            self.on_exhausted == "wait",
+            self.waits,
         )

@@ -31,6 +31,8 @@ log = logging.getLogger("muster.host")
 # over and over. Measured by benchmarks/fanout.py: a quarter of the time of a sub-agent.
 GC_THRESHOLDS = (50_000, 20, 100)
 
+AHEAD_MAX = 256  # holds for tasks that have not begun; where more run at once, as many as those
+
 # What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
 SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
 
@@ -73,18 +75,20 @@ class Host:
     _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
-        self._inbox = inbox.Inbox(self.sessions_max)
+        # Where nobody waits for money, what is asked for ahead could be refused that is free a moment later.
+        ahead_max = max(self.sessions_max, AHEAD_MAX) if self.holds.waits else 0
+        self._inbox = inbox.Inbox(self.sessions_max, ahead_max)
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks over. Each will be in exactly one later drain."""
         now_s = time.time()
         for task in tasks:
             self._received_s[task.id] = now_s
-        self._carry_out(self._inbox.step(inbox.Submitted(tasks)))
+        self._step(inbox.Submitted(tasks))
 
     async def drain(self, *, acknowledged: int, rows_max: int, wait_s: float) -> Drained:
         """The rows finished since; waits up to `wait_s` for the first one, and never for a fuller batch."""
-        self._inbox.step(inbox.Acknowledged(acknowledged))
+        self._step(inbox.Acknowledged(acknowledged))
         if acknowledged == self._handed[0]:
             self.holds.end(self._handed[1])
         if not self._inbox.has_rows:
@@ -100,7 +104,7 @@ class Host:
 
     def cancel(self, task_ids: frozenset[str] | None = None) -> None:
         """End these tasks, or all: each still gives its outcome, with what it spent."""
-        self._carry_out(self._inbox.step(inbox.Cancelled(task_ids)))
+        self._step(inbox.Cancelled(task_ids))
 
     @property
     def finished(self) -> pa.RecordBatch:
@@ -120,26 +124,35 @@ class Host:
             await self._finished.wait()
         await self.runner.toolbox.shared.close()
 
-    def _carry_out(self, instructions: Sequence[inbox.Instruction]) -> None:
-        for instruction in instructions:
+    def _step(self, event: inbox.Event) -> None:
+        self._loop = self._loop or asyncio.get_running_loop()
+        for instruction in self._inbox.step(event, self._loop.time()):
             match instruction:
-                case inbox.Start(task):
-                    told = partial(self._decided, task)
-                    self._asking[task.id] = told
+                case inbox.Begin(task):
+                    self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
+                case inbox.Ask(task):
+                    told = self._asking[task.id] = partial(self._decided, task)
                     self.holds.ask(task, told)
                 case inbox.Stop(task):
                     self._stop(task)
+                case inbox.Withdraw(task):
+                    self._withdraw(task)
+                case inbox.GiveUp(task):
+                    self.holds.give_up(task, self._asking.pop(task.id))
+                    self._end(self._cancelled(task, "cancelled while waiting for its turn"))
                 case inbox.Drop(task):
                     self._end(self._cancelled(task, "cancelled before it started"))
 
     def _decided(self, task: Task, answer: Answer | Exception) -> None:
-        """A task's hold is there, and it starts; or it is sure that there will be none."""
+        """A task's hold is there; or it stands in line; or it is sure that there will be none."""
+        if not isinstance(answer, Exception) and answer.verdict is Verdict.WAITING:
+            self._step(inbox.InLine(task.id))
+            return
         del self._asking[task.id]
         if isinstance(answer, Exception) or not answer.held:
             self._end(self._not_begun(task, answer))
-            return
-        self._loop = self._loop or asyncio.get_running_loop()
-        self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
+        else:
+            self._step(inbox.Granted(task.id))
 
     def _not_begun(self, task: Task, answer: Answer | Exception) -> Failure:
         """Skipped for want of money, or cancelled, where whoever wanted it has been settled without it."""
@@ -154,15 +167,17 @@ class Host:
         return failure(task, Reason.BUDGET_SKIP, answer.message, work)
 
     def _stop(self, task: Task) -> None:
-        if task.id in self._asking:
-            self.holds.give_up(task, self._asking.pop(task.id))
-            self._end(self._cancelled(task, "cancelled while waiting for its turn"))
-        elif session := self._sessions.get(task.id):  # else its bill is being settled already
-            session.cancel()
-            if inspect.getcoroutinestate(cast(Any, session.get_coro())) == inspect.CORO_CREATED:  # it will never begin
-                del self._sessions[task.id]
-                outcome = self._cancelled(task, "cancelled before it started")
-                self.holds.settle(outcome, partial(self._settled, outcome))
+        session = self._sessions[task.id]
+        session.cancel()
+        if inspect.getcoroutinestate(cast(Any, session.get_coro())) == inspect.CORO_CREATED:  # it will never begin
+            del self._sessions[task.id]
+            self._withdraw(task)
+            self._step(inbox.Settling(task.id))
+
+    def _withdraw(self, task: Task) -> None:
+        """The outcome follows when it is in the books that nothing was spent."""
+        outcome = self._cancelled(task, "cancelled before it started")
+        self.holds.settle(outcome, partial(self._settled, outcome))
 
     async def _run(self, task: Task) -> None:
         try:
@@ -178,7 +193,7 @@ class Host:
             self._sessions.pop(task.id)
             self.holds.settle(outcome, partial(self._settled, outcome))
             # What was not spent is given back before the next task's worst case is asked for, and goes with it.
-            self._carry_out(self._inbox.step(inbox.Settling(task.id)))
+            self._step(inbox.Settling(task.id))
 
     def _settled(self, outcome: Outcome, answer: Answer | Exception) -> None:
         """A session's bill is in the books. Where it could not be told, its hold stands, and its answer is kept."""
@@ -188,7 +203,7 @@ class Host:
 
     def _end(self, outcome: Outcome) -> None:
         self._received_s.pop(outcome.task_id, None)
-        self._carry_out(self._inbox.step(inbox.Ended(outcome)))
+        self._step(inbox.Ended(outcome))
         self._finished.set()
 
     def _cancelled(self, task: Task, message: str) -> Failure:

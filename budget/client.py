@@ -177,7 +177,10 @@ class Budget:
         return answer
 
     def ask(self, said: Reserve, told: Told) -> None:
-        """`reserve` for those who have thousands of holds: `told` is called with the answer, or why there is none."""
+        """`reserve` for those who have thousands of holds: `told` is called with the answer, or why there is none.
+
+        Before that it is called with WAITING, perhaps more than once, when the hold has to stand in line.
+        """
         self._turns.setdefault(said.hold_id, []).append(told)
         self._sender.post(said)
 
@@ -245,6 +248,8 @@ class Budget:
                     self._decide(command.hold_id, answer)
                 elif command.hold_id in self._turns:
                     self._waiting[command.hold_id] = command
+                    for turn in self._turns[command.hold_id]:
+                        turn(answer)
         self._heard(reply.news)
         self._listen()
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from budget.commands import Answer, Command
+from budget.commands import Answer, Command, Verdict
 from budget.errors import BudgetUnreachableError
 from budget.standing import Standing
 from budget.wire import News, Reply
@@ -44,7 +44,7 @@ class Said(NamedTuple):
 
 
 def promise() -> tuple[asyncio.Future[Answer], Told]:
-    """A future, and what makes it known."""
+    """A future, and what makes it known. That a hold has to wait is not its answer yet."""
     future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def told(answer: Answer | Exception) -> None:
@@ -52,7 +52,7 @@ def promise() -> tuple[asyncio.Future[Answer], Told]:
             return
         if isinstance(answer, Exception):
             future.set_exception(answer)
-        else:
+        elif answer.verdict is not Verdict.WAITING:
             future.set_result(answer)
 
     return future, told

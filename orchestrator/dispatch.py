@@ -31,6 +31,8 @@ from orchestrator.suspects import ANSWER_S, TRIES_MAX, Suspect, lost_again, pati
 
 IDLE_S = 30.0  # the deadline that a host without tasks is measured by
 ENDED_KEPT = 1_024  # runs that were cancelled, until those without tasks are left out
+ROUNDS_AHEAD = 4  # a host may hold this many times what it answers between two rounds of the driver
+AHEAD_MAX = 1_024  # tasks that it may hold for this reason
 SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
 
 
@@ -42,6 +44,7 @@ class _Host:
     sessions_max: int
     heard_s: float
     tasks: dict[str, Task] = field(default_factory=dict)  # submitted, unanswered
+    round: int = 0  # how many it answered between two rounds of the driver, lately
     suspects: bool = False  # it has tasks that were lost with a host before, and takes no others beside them
     patience_s: float = 0.0  # how long it may be silent then
     gone: bool = False  # it is being replaced
@@ -49,7 +52,12 @@ class _Host:
 
     @property
     def free(self) -> int:
-        return 0 if self.suspects or self.gone else self.capacity - len(self.tasks)
+        return 0 if self.suspects or self.gone else max(0, self.room - len(self.tasks))
+
+    @property
+    def room(self) -> int:
+        """How many tasks it may hold: more than its capacity, where it is through with so many before others come."""
+        return max(self.capacity, min(AHEAD_MAX, ROUNDS_AHEAD * self.round))
 
     def take(self, tasks: Sequence[Task], now_s: float) -> None:
         self.tasks.update((task.id, task) for task in tasks)
@@ -152,7 +160,7 @@ class Dispatch:
         """The invariants, for tests."""
         assert all(host.tasks or not host.suspects for host in self._hosts.values())
         assert self._unanswered == sum(len(host.tasks) for host in self._hosts.values())
-        assert all(len(host.tasks) <= host.capacity for host in self._hosts.values())
+        assert all(len(host.tasks) <= max(host.capacity, AHEAD_MAX) for host in self._hosts.values())
         ids = [task_id for host in self._hosts.values() for task_id in host.tasks]
         ids += [task.id for tasks in self._waiting.values() for task in tasks]
         ids += [suspect.task.id for suspects in self._suspects.values() for suspect in suspects]
@@ -234,7 +242,9 @@ class Dispatch:
                 del host.tasks[task_id]
                 self._losses.pop(task_id, None)
             kept.append(keep)
-        self._unanswered -= sum(kept)
+        answered = sum(kept)
+        self._unanswered -= answered
+        host.round = max(answered, host.round * 3 // 4)
         host.suspects = host.suspects and bool(host.tasks)
         return [Keep(host_id, kept), *self._submit_after(host.agent)]
 

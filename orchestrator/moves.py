@@ -11,7 +11,10 @@ from actors.contracts import Failure, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReady:
-    """A host of `agent` takes tasks: at most `capacity` unanswered ones, of which it runs `sessions_max` at once."""
+    """A host of `agent` takes tasks, and runs `sessions_max` of them at once.
+
+    It may hold `capacity` unanswered ones, and more where it answers so many from one round of the driver to the next.
+    """
 
     host: str
     agent: str

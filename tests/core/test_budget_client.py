@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from budget import Alert, Amount, Answer, Budget, Limit, Verdict, local_budget
-from budget.commands import Command
+from budget.commands import Command, Reserve
 from budget.desk import Desk
 from budget.errors import (
     AccountConflictError,
@@ -90,6 +90,27 @@ def test_who_waits_is_turned_away_when_it_can_no_longer_fit() -> None:
             return await waiting
 
     assert asyncio.run(scene()).verdict is Verdict.NEVER
+
+
+def test_who_asks_is_told_that_the_hold_has_to_wait_and_then_that_it_is_there() -> None:
+    """Whoever could ask for more meanwhile knows that money is short."""
+
+    async def scene() -> list[Verdict]:
+        told: list[Verdict] = []
+
+        def heard(answer: Answer | Exception) -> None:
+            assert isinstance(answer, Answer)
+            told.append(answer.verdict)
+
+        async with batch_of(15) as budget:
+            await budget.reserve("a", "batch", TEN)
+            budget.ask(Reserve("b", "batch", 10, 0), heard)
+            await turn_of_the_loop(20)
+            await budget.reconcile("a", Amount(0, 0))
+            await turn_of_the_loop(20)
+        return told
+
+    assert asyncio.run(scene()) == [Verdict.WAITING, Verdict.HELD]
 
 
 @pytest.mark.parametrize("turns", range(12))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
-from orchestrator.dispatch import ENDED_KEPT, Dispatch
+from orchestrator.dispatch import AHEAD_MAX, ENDED_KEPT, Dispatch
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -56,6 +56,32 @@ def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch:
     assert [len(first.tasks), len(second.tasks)] == [2, 2]
     assert sum(len(said.tasks) for said in more if isinstance(said, Submit)) == 2
     assert (dispatch.waiting, dispatch.unanswered) == (1, 6)
+
+
+def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: Dispatch) -> None:
+    """Short tasks are not kept waiting for the driver's rounds; who slows down soon gets no more than before."""
+    dispatch.step(ready("one", 4))
+    dispatch.step(Planned(tasks(300)))
+
+    held = [dispatch.unanswered]
+    for answered in (4, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1):
+        rows = [(f"r/{n}", 1) for n in range(300) if dispatch.task(f"r/{n}")]
+        dispatch.step(Drained("one", rows[:answered], 1.0))
+        held.append(dispatch.unanswered)
+
+    assert held[:4] == [4, 16, 64, 63]
+    assert held[-1] == 54
+
+
+def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatch) -> None:
+    """It would be lost with the host."""
+    dispatch.step(ready("one", 1_000))
+    (said,) = dispatch.step(Planned(tasks(5_000)))
+    assert isinstance(said, Submit)
+
+    dispatch.step(Drained("one", [(task.id, task.attempt) for task in said.tasks], 1.0))
+
+    assert dispatch.unanswered == AHEAD_MAX
 
 
 def test_an_unknown_agent_is_a_failure_and_its_siblings_go_on(dispatch: Dispatch) -> None:

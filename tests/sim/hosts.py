@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 LATENCY_S = (0.001, 0.05)
 READY_S = (0.2, 4.0)
 NOTICED_S = (0.05, 3.0)
-CALL_S = (0.05, 8.0)
 REBORN_S = (0.5, 4.0)
 NOBODY = ThreadPoolExecutor(1)  # never used: no tool of the simulation blocks
 
@@ -168,12 +167,12 @@ class SimModel:
         )
         fate = machine.fate()
         if fate == "refused":
-            await asyncio.sleep(machine.dice.uniform(*CALL_S))
+            await asyncio.sleep(machine.dice.uniform(*machine.scenario.call_s))
             raise ModelError("529 overloaded")
         machine.billed(task_id, usage.total_tokens)
         if fate == "hangs":
             await asyncio.sleep(1e6)
-        await asyncio.sleep(machine.dice.uniform(*CALL_S))
+        await asyncio.sleep(machine.dice.uniform(*machine.scenario.call_s))
         await gate.passed()
         if fate == "cut":
             raise ModelError("connection lost", unseen_tokens=usage.total_tokens)

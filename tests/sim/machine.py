@@ -38,6 +38,7 @@ from orchestrator.telemetry import Telemetry
 BATCH = "batch"
 INTERRUPTIONS_MAX = 4
 INCARNATION_S_MAX = 4 * 3600.0
+CALL_S, BRISK_CALL_S = (0.05, 8.0), (0.0005, 0.005)  # what a provider takes for a reply
 FATES = ("answers", "refused", "cut", "hangs", "invalid")
 
 
@@ -70,6 +71,7 @@ class Scenario:
     faults_per_s: float
     poison: frozenset[str]
     interruptions: int
+    call_s: tuple[float, float] = CALL_S
 
     @property
     def tasks(self) -> list[Task]:
@@ -83,11 +85,14 @@ def _tasks_of(pattern: Pattern) -> tuple[Task, ...]:
     return pattern.tasks
 
 
-def scenario(seed: int, *, runs: int | None = None, hosts: int | None = None) -> Scenario:
-    """A small batch under fire; `runs` and `hosts` make it a large one."""
+def scenario(seed: int, *, runs: int | None = None, hosts: int | None = None, brisk: bool = False) -> Scenario:
+    """A small batch under fire; `runs` and `hosts` make it a large one.
+
+    `brisk`: more tasks, whose sessions are shorter than the ledger's way, so that holds are asked for ahead of them.
+    """
     dice = Random(seed)
     agents = tuple(f"agent{n}" for n in range(dice.randint(1, 3)))
-    count = runs or dice.randint(1, 10)
+    count = runs or dice.randint(1, 10) * (6 if brisk else 1)
     made = tuple(_run(dice, number, agents) for number in range(count))
     tokens = sum(task.tokens_max for run in made for task in _tasks_of(run.pattern))
     ceiling = dice.choice((None, 3 * tokens, tokens, max(1, tokens // 3)))
@@ -116,6 +121,7 @@ def scenario(seed: int, *, runs: int | None = None, hosts: int | None = None) ->
         faults_per_s=dice.choice((0.0, 0.02, 0.1, 0.3)),
         poison=frozenset(dice.sample(ids, min(len(ids), dice.choice((0, 0, 0, 1, 2))))),
         interruptions=dice.randint(0, INTERRUPTIONS_MAX),
+        call_s=BRISK_CALL_S if brisk else CALL_S,
     )
 
 

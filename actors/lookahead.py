@@ -1,0 +1,59 @@
+"""How far ahead a host asks for holds: so far that no place is empty while the ledger answers, and no farther."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ANSWERS_KEPT = 16  # how many of the ledger's answers count, about: it is soon known when it gets slower or faster
+ENDS_KEPT = 64  # how many ended sessions count, at least: of these, and
+ENDS_KEPT_PER_PLACE = 4  # this many for each place, as those that began together end together
+
+
+@dataclass(slots=True)
+class Lookahead:
+    """What sessions and the ledger take of late, by one clock, on a host where `places` sessions run at once.
+
+    By Little's law, `places * (time to answer) / (time of a session)` sessions begin while the ledger answers. The
+    time of a session is what all places were busy for, over the sessions that ended: so those that go on and on count
+    from their start, and a model that gets slow is noticed before its first reply.
+    """
+
+    places: int
+    ahead_max: int
+    _busy_s: float = 0.0  # of all places together
+    _ended: float = 0.0
+    _answer_s: float = 0.0
+    _granted: int = 0  # at once, since a hold last had to wait or was refused
+    _now_s: float = 0.0
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks to have holds for, or to ask for them, beyond one for each place. Rounded down.
+
+        None while money is short, as others wait for what lies idle: until as many were granted as there are places.
+        """
+        if not self._ended or self._granted < self.places:
+            return 0
+        begin_meanwhile = self.places * self._answer_s * self._ended / max(self._busy_s, 1e-9)
+        return int(min(begin_meanwhile, self.ahead_max))
+
+    def passed(self, running: int, now_s: float) -> None:
+        """Time has passed in which so many sessions ran."""
+        if self._ended > 2 * max(ENDS_KEPT, ENDS_KEPT_PER_PLACE * self.places) and now_s > self._now_s:
+            self._ended /= 2
+            self._busy_s /= 2
+        self._busy_s += running * (now_s - self._now_s)
+        self._now_s = now_s
+
+    def ended(self) -> None:
+        self._ended += 1
+
+    def granted(self, asked_s: float) -> None:
+        """A hold that was asked for then is there, and had to wait for nobody."""
+        self._granted += 1
+        took_s = self._now_s - asked_s
+        self._answer_s += (took_s - self._answer_s) / min(self._granted, ANSWERS_KEPT)
+
+    def short(self) -> None:
+        """A hold had to wait, or was refused."""
+        self._granted = 0
