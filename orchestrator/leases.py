@@ -13,9 +13,12 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from actors.threads import Threads
 
 LAPSE_S = 120.0  # a lease that was not renewed for so long is nobody's
 RENEW_S = 20.0
@@ -90,11 +93,11 @@ class Leasing:
             self._renewed_s = 0.0
 
     def _keep(self) -> None:
+        """Renew until it is over. A request that is under way then is one that the process does not wait for."""
+        pool = Threads(1, name="muster-lease")
         while not self._over.wait(RENEW_S):
-            try:
-                self._renew()
-            except OSError:  # whoever writes next is told, if it lasts
-                continue
+            with suppress(OSError, RuntimeError):  # whoever writes next is told, if it lasts; or Python is ending
+                pool.submit(self._renew).result()
 
     def _renew(self) -> None:
         with self._turn:

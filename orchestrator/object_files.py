@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from orchestrator.leases import Lease, Leasing
+from orchestrator.silence import Silence
 
 LEASES = "lock"  # the folder of those who work on the directory
 _AWS = re.compile(
@@ -36,7 +37,7 @@ class ObjectFiles:
     base: str
     shown_as: str
     _leasing: Leasing = field(init=False)
-    _unwritable: OSError | None = None  # what the last write met: then nothing else is asked of a store that is silent
+    _silence: Silence = field(default_factory=Silence)
 
     def __post_init__(self) -> None:
         self._leasing = Leasing(self)
@@ -70,12 +71,13 @@ class ObjectFiles:
 
     def exists(self, name: str) -> bool:
         """Raises FileNotFoundError when the bucket itself is missing: that is another mistake."""
-        if self.system.get_file_info(f"{self.base}/{name}").is_file:
-            return True
-        bucket = self.base.partition("/")[0]
-        if self._is_store and self.system.get_file_info(bucket).type == fs.FileType.NotFound:
-            raise FileNotFoundError(f"there is no bucket {bucket!r}, or these credentials may not see it")
-        return False
+        with self._silence.asked():
+            if self.system.get_file_info(f"{self.base}/{name}").is_file:
+                return True
+            bucket = self.base.partition("/")[0]
+            if self._is_store and self.system.get_file_info(bucket).type == fs.FileType.NotFound:
+                raise FileNotFoundError(f"there is no bucket {bucket!r}, or these credentials may not see it")
+            return False
 
     def folders(self) -> list[str]:
         return sorted(info.base_name for info in self._infos("") if info.type == fs.FileType.Directory)
@@ -85,29 +87,24 @@ class ObjectFiles:
         return ObjectFiles(self.system, f"{self.base}/{folder}", f"{address.rstrip('/')}/{folder}{mark}{query}")
 
     def read(self, name: str) -> pa.Buffer:
-        if self._unwritable is not None:
-            raise self._unwritable
-        with self.system.open_input_file(f"{self.base}/{name}") as file:
+        with self._silence.asked(), self.system.open_input_file(f"{self.base}/{name}") as file:
             return file.read_buffer()
 
     def put(self, name: str, data: bytes | pa.Buffer, *, durable: bool) -> None:  # noqa: ARG002  (a put is durable)
-        try:
-            self._leasing.check()
-            self._put(name, data)
-        except OSError as error:
-            self._unwritable = error
-            raise
-        self._unwritable = None
+        self._leasing.check()
+        self._put(name, data)
 
     def settle(self, folder: str) -> None:
         """What is seen in an object store is durable."""
 
     def move(self, name: str, to: str) -> None:
         self.prepare((to.rpartition("/")[0],))
-        self.system.move(f"{self.base}/{name}", f"{self.base}/{to}")
+        with self._silence.asked():
+            self.system.move(f"{self.base}/{name}", f"{self.base}/{to}")
 
     def remove(self, name: str) -> None:
-        self.system.delete_file(f"{self.base}/{name}")
+        with self._silence.asked():
+            self.system.delete_file(f"{self.base}/{name}")
 
     def lock(self) -> bool:
         return self._leasing.take()
@@ -116,8 +113,8 @@ class ObjectFiles:
         return self._leasing.taken()
 
     def unlock(self) -> None:
-        """A store that takes no writes is not asked to forget a lease: it lapses, or its process is seen to be gone."""
-        self._leasing.release(silently=self._unwritable is not None)
+        """A store that is silent is not asked to forget a lease: it lapses, or its process is seen to be gone."""
+        self._leasing.release(silently=self._silence.lasts)
 
     def write_lease(self, token: str, said: bytes) -> None:
         self.prepare((LEASES,))
@@ -146,13 +143,15 @@ class ObjectFiles:
 
     def _infos(self, folder: str) -> list[fs.FileInfo]:
         path = f"{self.base}/{folder}".rstrip("/")
-        return list(self.system.get_file_info(fs.FileSelector(path, allow_not_found=True)))
+        with self._silence.asked():
+            return list(self.system.get_file_info(fs.FileSelector(path, allow_not_found=True)))
 
     def _put(self, name: str, data: bytes | pa.Buffer) -> None:
         target = f"{self.base}/{name}"
         folder, _, own = target.rpartition("/")
         written = target if self._is_store else f"{folder}/.{own}.tmp"
-        with self.system.open_output_stream(written, compression=None) as file:
-            file.write(data)
-        if written != target:
-            self.system.move(written, target)
+        with self._silence.asked():
+            with self.system.open_output_stream(written, compression=None) as file:
+                file.write(data)
+            if written != target:
+                self.system.move(written, target)

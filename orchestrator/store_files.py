@@ -16,8 +16,9 @@ from orchestrator.object_files import ObjectFiles, reason_of
 
 # Of a URI: how a server is reached, and who may not be told. Anything else may be a secret.
 SHOWN_PARAMETERS = frozenset({"endpoint_override", "scheme", "region"})
-# Seconds, and how often: a server that is gone is said within half a minute, not within the SDK's two.
-S3_CONNECT_S, S3_ANSWER_S, S3_TRIES = 3.0, 6.0, 3
+# Seconds, and how often: a server that is gone is said within half a minute, not within the SDK's two minutes. What
+# was sent counts as answered for a while, so that a write to a silent one takes twice as long as a look.
+S3_CONNECT_S, S3_ANSWER_S, S3_TRIES = 3.0, 5.0, 3
 
 
 class Files(Protocol):
