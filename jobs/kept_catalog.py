@@ -41,7 +41,7 @@ def catalog_of(data: bytes, *, fingerprint: str, base: str, now_s: float) -> Cat
             return None
         services = tuple(_service(row) for row in found["services"])
         return Catalog(file=found["file"], services=services, skipped=found["skipped"], fingerprint=fingerprint)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
 
 

@@ -20,6 +20,7 @@ MAPPED_BYTES_MIN = 1 << 18
 SPARE = ".spare"
 SPARE_BYTES = 16 << 20  # a thousand sessions that end at once leave some 10 MB; the rest is for ledger and report
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_FILES = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a socket"}
 LOCK_WAIT_S = 1.0  # for a glance at the lock by somebody who only looks
 
 
@@ -70,7 +71,7 @@ class LocalFiles:
         try:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
-            raise (NoFileError(error.errno, "it is a link") if error.errno == errno.ELOOP else error) from None
+            raise (NoFileError(error.errno, NO_FILES[error.errno]) if error.errno in NO_FILES else error) from None
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):

@@ -93,9 +93,12 @@ def _gaps(used: Sequence[int], compacted: int) -> Iterator[int]:
 def _without_leftovers(folder: Folder) -> Iterator[str]:
     """The names in a folder; files of ours that were never whole are removed."""
     for name in folder.files.names(folder.name):
-        if name.startswith(".") and name.endswith(".tmp"):
+        if not (name.startswith(".") and name.endswith(".tmp")):
+            yield name
+            continue
+        try:
             folder.files.remove(f"{folder.name}/{name}")
-        else:
+        except IsADirectoryError:  # somebody else's
             yield name
 
 

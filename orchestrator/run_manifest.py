@@ -30,6 +30,8 @@ def read_manifest(data: bytes) -> dict[str, JsonValue]:
     wrong = [name for name, kind in KINDS.items() if name in found and not _is(found[name], kind)]
     if wrong:
         raise ValueError(f"its {wrong[0]!r} is none")
+    if not all(isinstance(value, str) for value in found.get("access", {}).values()):
+        raise ValueError("its 'access' is none")
     if not 0 <= found.get("began_s", 0) < AT_MAX_S:
         raise ValueError("its 'began_s' is no time")
     return cast(dict[str, JsonValue], found)

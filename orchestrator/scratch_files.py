@@ -27,7 +27,8 @@ def remove_scratch(files: Files) -> None:
     """Remove what a process that was killed has left."""
     if files.scratch is not None:
         for left in files.scratch.glob(f"{SCRATCH}*"):
-            shutil.rmtree(left)
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
 
 
 def put_parts(files: Files, name: str, parts: Iterable[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,10 @@ def usable(files: Files) -> Iterator[None]:
 
 
 def unusable(files: Files, error: OSError) -> RunDirectoryError:
+    """With the file that it is about, where the system names one. Raises nothing."""
+    name = error.filename2 or error.filename
+    about = f": {os.fsdecode(name)!r}" if isinstance(name, str | bytes) else ""
     return RunDirectoryError(
-        f"run directory {files.shown!r} cannot be used ({reason_of(error)}): what is in it is kept; make room or "
-        "repair it, then `muster resume` it"
+        f"run directory {files.shown!r} cannot be used ({reason_of(error)}{about}): what is in it is kept; make room "
+        "or repair it, then `muster resume` it"
     )

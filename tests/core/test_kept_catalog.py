@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from jobs.kept_catalog import catalog_of, kept
 from support.manifests import ALL, component
 from support.manifests import catalog_of as read
@@ -36,3 +38,8 @@ def test_a_damaged_catalog_is_none_wherever_it_is_cut_or_changed() -> None:
 
     assert not any(cuts)
     assert all(found in (None, CATALOG) for found in turned)
+
+
+def test_what_nests_without_end_is_none() -> None:
+    """As any other that was not written here."""
+    assert catalog_of(gzip.compress(b"[" * 200_000), **PLACE) is None

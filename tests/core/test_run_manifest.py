@@ -32,6 +32,12 @@ def test_an_entry_of_another_kind_is_refused_by_its_name(name: str, value: objec
         read_manifest(json.dumps({**GOOD, name: value}).encode())
 
 
+def test_ways_to_a_model_are_texts() -> None:
+    """Addresses and names of files."""
+    with pytest.raises(ValueError, match="its 'access' is none"):
+        read_manifest(json.dumps({**GOOD, "access": {"prices": 5}}).encode())
+
+
 @pytest.mark.parametrize("data", [b"", b"null", b"[1]", b"\xff\xfe{}", b"\0" * 9, b"[" * 200_000, b'{"a":"\\u0000"}'])
 def test_what_is_no_manifest_is_refused(data: bytes) -> None:
     """Whatever bytes lie there."""

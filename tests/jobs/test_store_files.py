@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,6 +151,25 @@ def test_the_number_of_a_file_that_is_none_of_ours_changes_nothing(
     assert ids_of(directory) == [("r/a", 1), ("r/b", 1)]
     assert [line.getMessage() for line in caplog.records if "missing" in line.getMessage()] == []
     directory.close()
+
+
+def test_what_is_no_file_is_set_aside_or_named(tmp_path: Path) -> None:
+    """Among outcomes a socket, or a folder named as a leftover, is a stranger like others; elsewhere it is in the way."""
+    RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
+    (tmp_path / "run" / "outcomes" / ".1.tmp").mkdir()
+    (tmp_path / "run" / ".compaction-x").write_text("mine")
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(tmp_path / "run" / "outcomes"):
+        one.bind("00000001-00000000.arrow")
+
+    RunDirectory.reopen(tmp_path / "run").close()
+    shutil.rmtree(tmp_path / "run" / "tasks")
+    (tmp_path / "run" / "tasks").write_text("in the way")
+    with pytest.raises(RunDirectoryError, match=r"run/tasks'\): what is in it is kept; make room or repair it"):
+        RunDirectory.reopen(tmp_path / "run")
+
+    aside = sorted(file.name for file in (tmp_path / "run" / "set-aside").iterdir())
+    assert aside == ["outcomes-.1.tmp.torn", "outcomes-00000001-00000000.arrow.torn"]
+    assert (tmp_path / "run" / ".compaction-x").read_text() == "mine"
 
 
 def test_a_newer_versions_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
