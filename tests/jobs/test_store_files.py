@@ -154,7 +154,7 @@ def test_the_number_of_a_file_that_is_none_of_ours_changes_nothing(
 
 
 def test_what_is_no_file_is_set_aside_or_named(tmp_path: Path) -> None:
-    """Among outcomes a socket, or a folder named as a leftover, is a stranger like others; elsewhere it is in the way."""
+    """Among outcomes a socket, or a folder named as a leftover, is one stranger more; elsewhere it is in the way."""
     RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
     (tmp_path / "run" / "outcomes" / ".1.tmp").mkdir()
     (tmp_path / "run" / ".compaction-x").write_text("mine")
