@@ -49,16 +49,13 @@ class HostActor:
         await self._budget.aclose()
 
 
+_Remote: Any = cast(Any, ray.remote)(
+    max_restarts=0, max_task_retries=0, max_concurrency=CALLS_MAX, concurrency_groups={WATCH: 1}
+)(HostActor)
+
+
 def start_host(spec: HostSpec, ledger: BudgetFactory) -> Any:
     """A new host under its specialist's resource limits. It is never restarted: the driver replaces it."""
     resources = spec.specialist.resources
-    remote: Any = cast(Any, ray.remote)(
-        num_cpus=resources.num_cpus,
-        memory=resources.memory_bytes,
-        resources=dict(resources.custom),
-        max_restarts=0,
-        max_task_retries=0,
-        max_concurrency=CALLS_MAX,
-        concurrency_groups={WATCH: 1},
-    )(HostActor)
-    return remote.remote(spec, ledger)
+    options = {"num_cpus": resources.num_cpus, "memory": resources.memory_bytes, "resources": dict(resources.custom)}
+    return _Remote.options(**options).remote(spec, ledger)

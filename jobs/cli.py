@@ -1,49 +1,63 @@
-"""The command `muster`: options in, exit status out. What a command does is done elsewhere."""
+"""The command `muster`: options in, exit status out. What a command does is done elsewhere.
+
+What a command needs is imported when it is called: so Ray is on its way up while the rest is imported.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
-import shlex
 import sys
-import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from actors.contracts import Result
-from actors.specialists.registry import AUDIT_SPECIALISTS
 from budget.errors import MusterError
-from jobs.ask import Question, ask_specialist, told
-from jobs.budgets import Alarm, set_shared, show_shared, shown
-from jobs.compare import compare_runs
-from jobs.models import ModelChoice, choose_model
-from jobs.options import batch_options, option, settings_of, task_options
-from jobs.perform import perform
-from jobs.performed import ExitStatus, print_summary
-from jobs.progress import CLEAR
-from jobs.registry import JOBS
-from jobs.request import Request
-from jobs.resume_commands import access_of, leave, list_runs, place, resume, retry, show
+from jobs.options import batch_options, option, place_of, settings_of
+from jobs.performed import ExitStatus, leave, print_summary
+
+# Commands of other modules, by name. A new one is one file and one line here.
+ELSEWHERE = {
+    "ask": ("jobs.ask_command", "ask"),
+    "compare": ("jobs.compare", "compare_runs"),
+    "list": ("jobs.resume_commands", "list_runs"),
+    "resume": ("jobs.resume_commands", "resume"),
+    "retry": ("jobs.resume_commands", "retry"),
+    "show": ("jobs.resume_commands", "show"),
+}
 
 
 class _Group(click.Group):
     """A caller's mistake is one sentence and exit status 2, never a traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *ELSEWHERE})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in ELSEWHERE:
+            return super().get_command(context, name)
+        module, command = ELSEWHERE[name]
+        found: click.Command = getattr(import_module(module), command)
+        return found
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except MusterError as error:
             click.echo(f"muster: {error}", err=True)
-            sys.exit(ExitStatus.CALLERS_MISTAKE)
+            leave(ExitStatus.CALLERS_MISTAKE)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @option("--log-level", default="warning", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(log_level: str) -> None:
     """One question over thousands of things at once, within a budget."""
-    row = CLEAR if sys.stderr.isatty() else ""  # progress stands in it
+    row = ""
+    if sys.stderr.isatty():
+        from jobs.progress import CLEAR
+
+        row = CLEAR  # progress stands in it
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=f"{row}%(levelname)s %(name)s %(message)s")
 
 
@@ -68,73 +82,25 @@ def audit(manifest: Path, question: str, **options: Any) -> None:
     _perform("audit", manifest, question, options)
 
 
-@main.command()
-@click.argument("agent", type=click.Choice([specialist.name for specialist in AUDIT_SPECIALISTS]))
-@click.argument("manifest", type=click.Path(path_type=Path))
-@click.argument("service")
-@task_options
-def ask(agent: str, manifest: Path, service: str, **options: Any) -> None:
-    """Ask one specialist, AGENT, about one SERVICE of MANIFEST; its findings are JSON on stdout."""
-    model = _model_of(options)
-    run_dir = _run_dir(options, "ask")
-    asked = ask_specialist(
-        Question(
-            agent=agent,
-            manifest=manifest,
-            service=service,
-            settings=settings_of(options, model=model.name, tiers=model.tiers),
-            model=model,
-            run_dir=run_dir,
-            alerted=Alarm(options["alert_command"]),
-            blocked=_blocked,
-        )
-    )
-    outcome = asked.outcome
-    look = f"muster show {shlex.quote(str(run_dir))} {shlex.quote(outcome.task_id)}"
-    click.echo(told(outcome, look=look), err=True)
-    if isinstance(outcome, Result):
-        click.echo(outcome.answer)
-    answered = ExitStatus.ANSWERED if isinstance(outcome, Result) else ExitStatus.NOTHING_USABLE
-    leave(ExitStatus.INTERRUPTED if asked.interrupted else answered)
-
-
-def _blocked(said: str) -> None:
-    """The event loop never comes back, so nothing can be done but to say so."""
-    click.echo(f"muster: {said}", err=True)
-    leave(ExitStatus.INTERRUPTED)
-
-
-def _run_dir(options: dict[str, Any], command: str) -> Path | str:
-    named = place(options["run_dir"])
-    return named or Path("runs") / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-def _model_of(options: dict[str, Any]) -> ModelChoice:
-    return choose_model(
-        options["model"],
-        base_url=options["base_url"],
-        key_file=options["key_file"],
-        prices=options["prices"],
-        priced=options["budget_dollars"] is not None,
-        tiers=options["tiers"],
-        fallback=options["fallback_model"],
-        watchdog=options["watchdog_model"],
-        watchdog_turns=options["watchdog_turns"],
-        cache=options["cache"],
-        deadline_s=options["timeout"],
-    )
-
-
 def _perform(job: str, source: Path, question: str, options: dict[str, Any]) -> None:
-    model = _model_of(options)
-    settings = settings_of(options, model=model.name, tiers=model.tiers)
+    if place_of(options)[0] == "embedded":
+        from orchestrator.cluster import begin
+
+        begin(dashboard=options["dashboard"])
+    from jobs.access import access_of, model_of, run_dir_of
+    from jobs.budgets import Alarm
+    from jobs.perform import perform
+    from jobs.registry import JOBS
+    from jobs.request import Request
+
+    model = model_of(options)
     performed = perform(
         Request(
             job=JOBS[job],
             source=source,
             question=question,
-            run_dir=_run_dir(options, job),
-            settings=settings,
+            run_dir=run_dir_of(options, job),
+            settings=settings_of(options, model=model.name, tiers=model.tiers),
             model=model,
             access=access_of(options),
             alerted=Alarm(options["alert_command"]),
@@ -155,6 +121,8 @@ def budget() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 def budget_show(name: str, address: str, as_json: bool) -> None:
     """What of the shared budget NAME is spent, held and free."""
+    from jobs.budgets import show_shared, shown
+
     click.echo(shown(show_shared(name, address), as_json=as_json))
 
 
@@ -169,11 +137,9 @@ def budget_set(
     name: str, address: str, tokens: int | None, dollars: float | None, period: str | None, as_json: bool
 ) -> None:
     """Make the shared budget NAME, or change its ceiling. Its period is set when it is made."""
+    from jobs.budgets import set_shared, shown
+
     click.echo(shown(set_shared(name, address, tokens=tokens, dollars=dollars, period=period), as_json=as_json))
-
-
-for command in (resume, retry, list_runs, show, compare_runs):
-    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -145,11 +145,16 @@ def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -
     return command
 
 
-def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Settings:
-    """The settings that options say. Raises SettingsError for one that makes no sense, or has no effect."""
+def place_of(options: dict[str, Any]) -> tuple[str, str]:
+    """Where the batch runs: in this process, on a Ray of its own, or on a cluster; with the cluster's address."""
     # Ray sets this for what `ray job submit` runs: such a batch belongs on that cluster.
     address = options["address"] or ("" if options["local"] else os.environ.get("RAY_ADDRESS", ""))
-    mode = "local" if options["local"] else "cluster" if address else "embedded"
+    return "local" if options["local"] else "cluster" if address else "embedded", address
+
+
+def settings_of(options: dict[str, Any], *, model: str, tiers: str = "") -> Settings:
+    """The settings that options say. Raises SettingsError for one that makes no sense, or has no effect."""
+    mode, address = place_of(options)
     _refuse_what_has_no_effect(options, mode)
     return Settings(
         mode=cast(Any, mode),

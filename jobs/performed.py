@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.batch import Ending
+from actors import threads
+from orchestrator import ahead
 from orchestrator.rows import told
+
+if TYPE_CHECKING:
+    from orchestrator.batch import Ending
 
 
 class ExitStatus(IntEnum):
@@ -54,3 +60,19 @@ def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str],
         for part in told(performed.summary):
             write(part)
         write("\n")
+
+
+def leave(status: ExitStatus) -> None:
+    """End with this status. At once where a thread is still at work: a tool that blocks is not waited for.
+
+    A Ray that was begun, and that nothing came of, ends with it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    begun = ahead.waiting()
+    if begun is not None:
+        begun.abandon()
+    if status == ExitStatus.INTERRUPTED or threads.busy() or begun is not None:
+        logging.shutdown()
+        os._exit(status)
+    sys.exit(status)

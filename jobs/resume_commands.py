@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from actors import threads
 from actors.contracts import Reason
-from jobs.listing import as_json as state_as_json
-from jobs.listing import attempts_at, failures_of, lines_of, list_states, page_of, printed, state_of
+from budget.errors import RunDirectoryError
+from jobs.access import access_of, place
 from jobs.options import microusd_of, option, refuse_two_places
-from jobs.performed import ExitStatus, print_summary
-from jobs.resume import Resumption
-from jobs.resume import resume as go_on
-from jobs.transcripts import shown_task
+from jobs.performed import leave, print_summary
 from orchestrator.known_outcomes import Again, failed, interrupted
 from orchestrator.store import RunDirectory
-from orchestrator.store_files import without_credentials
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OPTIONS = (
     click.option("--accept-changes", is_flag=True, help="Go on although settings, instructions or inputs differ."),
@@ -62,31 +57,6 @@ def _resume_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def place(run_dir: str) -> Path | str | None:
-    """A run directory as it was named: a path, or a URI as it stands; None when none was."""
-    if not run_dir:
-        return None
-    return run_dir if "://" in run_dir else Path(run_dir)
-
-
-def access_of(options: Mapping[str, Any]) -> dict[str, str]:
-    """How the model is reached, for the manifest: addresses and file names, no secrets."""
-    named = {name: str(options[name]) for name in ("base_url", "key_file", "prices") if options.get(name)}
-    if "@" in named.get("base_url", ""):
-        named["base_url"] = without_credentials(named["base_url"])
-    return named
-
-
-def leave(status: ExitStatus) -> None:
-    """End with this status. At once where a thread is still at work: a tool that blocks is not waited for."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if status == ExitStatus.INTERRUPTED or threads.busy():
-        logging.shutdown()
-        os._exit(status)
-    sys.exit(status)
-
-
 @click.command()
 @click.argument("run_dir")
 @_resume_options
@@ -110,6 +80,9 @@ def retry(run_dir: str, failed_only: bool, reasons: tuple[str, ...], **options: 
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 def list_runs(folder: str, as_json: bool) -> None:
     """The runs in FOLDER, a path or a URI, and how they stand, running ones included."""
+    from jobs.listing import as_json as state_as_json
+    from jobs.listing import lines_of, list_states, printed
+
     states = list_states(place(folder) or folder)
     click.echo(printed([state_as_json(state) for state in states]) if as_json else "\n".join(lines_of(states)))
 
@@ -120,6 +93,10 @@ def list_runs(folder: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
 def show(run_dir: str, task: str | None, as_json: bool) -> None:
     """How the run in RUN_DIR stands, or all that is kept of one TASK in it."""
+    from jobs.listing import as_json as state_as_json
+    from jobs.listing import attempts_at, failures_of, page_of, printed, state_of
+    from jobs.transcripts import shown_task
+
     directory = RunDirectory.look(place(run_dir) or run_dir)
     if task is not None:
         told = (
@@ -144,9 +121,14 @@ def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
         given |= {"mode": "local", "address": "", "drivers": options["drivers"] or 1}
     elif options["address"] is not None:
         given |= {"mode": "cluster" if options["address"] else "embedded", "address": options["address"]}
+    lies_in = place(run_dir) or run_dir
+    _begin_ray(lies_in, given)
+    from jobs.resume import Resumption
+    from jobs.resume import resume as go_on
+
     performed = go_on(
         Resumption(
-            run_dir=place(run_dir) or run_dir,
+            run_dir=lies_in,
             again=again,
             given=given,
             access=access_of(options),
@@ -156,3 +138,14 @@ def _go_on(run_dir: str, again: Again, options: dict[str, Any]) -> None:
     )
     print_summary(performed, as_json=options["as_json"])
     leave(performed.status)
+
+
+def _begin_ray(run_dir: Path | str, given: Mapping[str, Any]) -> None:
+    """Ray starts while the run is read, where that goes on with one of its own. Who reads it says what is wrong."""
+    settings: dict[str, Any] = {}
+    with suppress(RunDirectoryError, TypeError, ValueError):
+        settings = {**dict(RunDirectory.look(run_dir).manifest().get("settings") or {}), **given}  # type: ignore[arg-type]
+    if settings.get("mode") == "embedded":
+        from orchestrator.cluster import begin
+
+        begin(dashboard=settings.get("dashboard") is True)

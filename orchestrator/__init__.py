@@ -1,7 +1,28 @@
-"""The driver: runs in, outcomes on disk, answers out."""
+"""The driver: runs in, outcomes on disk, answers out.
 
-from orchestrator.dispatching import dispatch, dispatch_async
-from orchestrator.plan_report import Report
-from orchestrator.settings import Settings
+Its names are looked up when they are first asked for: who needs a few modules of this floor need not wait for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import orchestrator.dispatch  # noqa: F401  (first: loaded later, it would take the place of the function of its name)
+
+if TYPE_CHECKING:
+    from orchestrator.dispatching import dispatch, dispatch_async
+    from orchestrator.plan_report import Report
+    from orchestrator.settings import Settings
 
 __all__ = ["Report", "Settings", "dispatch", "dispatch_async"]
+
+_HOMES = {"Report": "plan_report", "Settings": "settings", "dispatch": "dispatching", "dispatch_async": "dispatching"}
+del globals()["dispatch"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found

@@ -277,9 +277,10 @@ async def place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fl
         else:
             from orchestrator.fleet import ray_place  # Ray takes a second to import: only where it is used
 
-            fleet, budget = await stack.enter_async_context(ray_place(batch.settings, directory.ledger))
+            hosts = batch.host_specs(batch.specialists) if batch.settings.drivers == 1 else ()
+            fleet, budget = await stack.enter_async_context(ray_place(batch.settings, directory.ledger, hosts=hosts))
             if batch.telemetry is not None:
-                from orchestrator.cluster import RayMeter
+                from orchestrator.ray_meter import RayMeter
 
                 batch.telemetry.add_meter(RayMeter())
         stack.push_async_callback(fleet.close)

@@ -19,10 +19,10 @@ from actors.hosting import GC_THRESHOLDS
 from actors.threads import Threads
 from budget import BudgetFactory
 from orchestrator.batch import Batch
-from orchestrator.cluster import RayMeter
 from orchestrator.drivers import DriverLost
 from orchestrator.exporters import exported
 from orchestrator.fleet import RayFleet
+from orchestrator.ray_meter import RayMeter
 from orchestrator.shard_driver import Assignment, ShardDriver
 from orchestrator.shards import News, room_lacking, squeezed
 

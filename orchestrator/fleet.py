@@ -33,15 +33,22 @@ WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host i
 
 
 @asynccontextmanager
-async def ray_place(settings: Settings, ledger: Path) -> AsyncIterator[tuple[RayFleet, Budget]]:
-    """A cluster's hosts to be, and the budget that they and the driver pay from. Its journal lies in `ledger`."""
+async def ray_place(
+    settings: Settings, ledger: Path, *, hosts: Sequence[HostSpec] = ()
+) -> AsyncIterator[tuple[RayFleet, Budget]]:
+    """A cluster's hosts to be, and the budget that they and the driver pay from. Its journal lies in `ledger`.
+
+    `hosts` are on their way up while the budget is, since they will be started. Raises as `RayFleet.start`.
+    """
     with connected(settings):
         shared = settings.shared_budget
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         connected_to = partial(connect, actor)
         budget = connected_to()
+        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded")
         try:
-            yield RayFleet(connected_to, fixed=settings.mode == "embedded"), budget
+            fleet.begin(hosts)
+            yield fleet, budget
         finally:
             await budget.aclose()
 
@@ -58,13 +65,22 @@ class RayFleet:
     _specs: dict[str, HostSpec] = field(default_factory=dict)
     _actors: dict[str, Any] = field(default_factory=dict)
     _pending: dict[Any, tuple[str, str]] = field(default_factory=dict)  # ref -> (host, "ready" | "drain")
+    _begun: list[tuple[HostSpec, str]] = field(default_factory=list)  # not asked for yet
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def begin(self, specs: Sequence[HostSpec]) -> None:
+        """Begin to start hosts that `start` is about to ask for. Raises as that does."""
+        self._begun += [(spec, self.start(spec)) for spec in specs]
 
     def start(self, spec: HostSpec) -> str:
         """Begin to start a host; `poll` says when it is ready. Gives the id that the host got.
 
         Raises SettingsError when this cluster, which does not grow, has no node for it, or when it cannot travel.
         """
+        for begun in self._begun:
+            if begun[0] == spec:
+                self._begun.remove(begun)
+                return begun[1]
         if why := stays_here(spec):
             raise SettingsError(why)
         if self.fixed and (why := misfit(spec.specialist, nodes())):

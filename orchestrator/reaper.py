@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 ROUNDS_MAX = 100  # looks for what is still there
 PAUSE_S = 0.02
@@ -69,6 +70,24 @@ def processes() -> dict[int, tuple[int, str]]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """The name of the file that a process runs: an interpreter's program, where it is one. Empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    programs = [word for word in words[1:] if word.endswith(".py")]
+    return os.path.basename((programs or words)[0])
+
+
+def end_at_once(pids: Iterable[int]) -> None:
+    """Kill processes. Who is gone already is no matter."""
+    for pid in pids:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def family(roots: dict[int, str]) -> set[int]:
     """Those of `roots` (process ids and start times) that are still there, and all that belongs to any of them."""
     known = processes()
@@ -102,11 +121,7 @@ def _main(arguments: list[str]) -> None:
     roots = {int(pid): began for pid, _, began in (one.partition(":") for one in told.decode().split())}
     for _ in range(ROUNDS_MAX):
         left = family(roots) - {os.getpid()}
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
+        end_at_once(left)
         if not left:
             return
         time.sleep(PAUSE_S)

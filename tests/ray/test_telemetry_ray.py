@@ -9,7 +9,7 @@ import urllib.request
 
 import ray
 
-from orchestrator.cluster import RayMeter
+from orchestrator.ray_meter import RayMeter
 from orchestrator.telemetry import FAILURES, LABELS, SUBAGENT_DURATION, SUBAGENT_TOKENS, SUBAGENTS_PER_RUN
 from support.small_ray import small_ray
 
