@@ -40,6 +40,7 @@ def work_of(request: Request, plan: Plan, batch_id: str, began_s: float) -> JobW
     return JobWork(
         job=request.job,
         source=request.source.resolve(),
+        run_dir=request.run_dir.resolve() if isinstance(request.run_dir, Path) else request.run_dir,
         question=request.question,
         batch_id=batch_id,
         settings=request.settings,

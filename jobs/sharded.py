@@ -13,17 +13,21 @@ from jobs.job import Job, Plan
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
 from orchestrator.shards import Shard
+from orchestrator.store import RunDirectory
 
 
 @dataclass(slots=True, kw_only=True)
 class JobWork:
     """The `Work` of a job. What travels is where its input lies; each process reads it once.
 
+    `run_dir` is where it may have been kept as it was read: thousands of services take seconds otherwise.
+
     Raises ManifestError, by `runs`, when the input is not the one that `fingerprint` was made of.
     """
 
     job: Job
     source: Path
+    run_dir: Path | str
     question: str
     batch_id: str
     settings: Settings
@@ -45,7 +49,12 @@ class JobWork:
 
     def _read(self) -> Plan:
         plan = self.job.plan(
-            self.source, question=self.question, batch_id=self.batch_id, settings=self.settings, now_s=self.began_s
+            self.source,
+            question=self.question,
+            batch_id=self.batch_id,
+            settings=self.settings,
+            now_s=self.began_s,
+            kept=RunDirectory.look(self.run_dir).kept_input(),
         )
         if plan.fingerprint != self.fingerprint:
             raise ManifestError(
