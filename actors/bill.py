@@ -106,5 +106,4 @@ def counted(called: str, request: ModelRequest, reply: ModelReply) -> str:
         f'"gen_ai.usage.cache_read.input_tokens":{usage.cache_read_tokens},'
         f'"gen_ai.usage.cache_write.input_tokens":{usage.cache_write_tokens}'
     )
-    more = json.dumps(dict(reply.attributes))[1:-1] if reply.attributes else ""
-    return f"{{{text}{',' if more else ''}{more}}}"
+    return f"{{{text},{json.dumps(dict(reply.attributes))[1:-1]}}}" if reply.attributes else f"{{{text}}}"

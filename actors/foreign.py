@@ -19,7 +19,6 @@ TOKENS_MAX = 2**40  # of one reply: more than anybody is billed, and far from th
 OURS = (CancelledError, GeneratorExit)
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_WHOLE = {int}
 T = TypeVar("T")
 
 
@@ -30,8 +29,9 @@ def mistake_in(reply: object) -> str:
     usage, stop_reason = reply.usage, reply.stop_reason
     if not isinstance(usage, Usage):
         return f"the reply's usage is {_kind(usage)}, not a Usage"
-    if {*map(type, usage)} != _WHOLE or min(usage) < 0 or max(usage) >= TOKENS_MAX:
-        return f"the reply's usage counts {max(map(_oddity, usage))[1]} tokens: give whole numbers, at least 0"
+    for count in usage:
+        if type(count) is not int or not 0 <= count < TOKENS_MAX:
+            return f"the reply's usage counts {count!r} tokens: give whole numbers, at least 0"
     if not isinstance(stop_reason, StopReason):
         return f"the reply's stop_reason is {stop_reason!r}, not a StopReason"
     for block in reply.blocks:
@@ -77,11 +77,6 @@ def shown(error: BaseException) -> str:
 def trace(error: BaseException) -> str:
     """Where an error came from, as a log may hold it: what a library quotes of its request may hold a secret."""
     return redacted("".join(traceback.format_exception(error)).rstrip())
-
-
-def _oddity(count: object) -> tuple[bool, str]:
-    """Whether a number of tokens is none, and what it is."""
-    return type(count) is not int or not 0 <= count < TOKENS_MAX, repr(count)
 
 
 def _kind(value: object) -> str:

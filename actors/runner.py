@@ -77,22 +77,12 @@ class Runner:
         ended, unresolved = await self._within_deadline(session, bill)
         if session.unseen_tokens:
             bill.unseen(session.unseen_tokens)
+        queued_ms, elapsed_ms = 1000 * (started_s - received_s), 1000 * (self.clock() - started_s)
         work = Work(
-            model=bill.model,
-            usage=session.usage,
-            spent_tokens=session.spent_tokens,
-            cost_microusd=bill.cost_microusd,
-            model_calls=session.model_calls,
-            tool_calls=session.tool_calls,
-            host=self.host,
-            queued_ms=1000 * (started_s - received_s),
-            started_at_s=started_s,
-            elapsed_ms=1000 * (self.clock() - started_s),
-            spans=tuple(bill.spans),
-            cached_replies=bill.cached_replies,
-            cached_results=bill.cached_results,
-            saved_tokens=bill.saved_tokens,
-        )
+            bill.model, session.usage, session.spent_tokens, bill.cost_microusd, session.model_calls,
+            session.tool_calls, self.host, queued_ms, started_s, elapsed_ms, tuple(bill.spans), bill.cached_replies,
+            bill.cached_results, bill.saved_tokens,
+        )  # fmt: skip
         if wanted(self.rules.transcripts, isinstance(ended, Ended)):
             work = work._replace(transcript=transcript(session, ending(ended)))
         if isinstance(ended, Ended):
@@ -118,15 +108,20 @@ class Runner:
             self.deadlines.end(task.id)
 
     async def _drive(self, session: Session, bill: Bill) -> Done | Ended:
+        task = session.task
         event: Event = Begun()
         while True:
             instruction = session.step(event)
             if isinstance(instruction, ModelRequest):
-                event = await self._call_model(session.task, instruction, bill)
+                event = await self._call_model(task, instruction, bill)
             elif isinstance(instruction, CallTools):
-                event = ToolsReturned(await self._call_tools(session.task, instruction.calls, bill))
+                calls = instruction.calls
+                one = len(calls) == 1
+                event = ToolsReturned(
+                    [await self._call_tool(task, calls[0], bill)] if one else await self._call_tools(task, calls, bill)
+                )
             elif isinstance(instruction, CallOverseer):
-                event = await self._call_overseer(session.task, instruction, bill)
+                event = await self._call_overseer(task, instruction, bill)
             else:
                 return instruction
 
@@ -184,8 +179,6 @@ class Runner:
         return Overseen(reply, unseen_tokens)
 
     async def _call_tools(self, task: Task, calls: tuple[ToolUse, ...], bill: Bill) -> list[ToolReturn]:
-        if len(calls) == 1:
-            return [await self._call_tool(task, calls[0], bill)]
         named = [asyncio.create_task(self._call_tool(task, call, bill), name=task.id) for call in calls]
         return await asyncio.gather(*named)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from actors import prompts
 from actors.contracts import NOTHING, JsonValue, Reason, Task, Usage
-from actors.models.base import Block, Message, ModelReply, ModelRequest, StopReason, Text, ToolResult, ToolUse
+from actors.models.base import Block, Message, ModelReply, StopReason, Text, ToolResult, ToolUse
 from actors.overseer import WAIT_SHARE_MAX, no_progress
 from actors.redaction import redacted
 from actors.steps import (
@@ -227,20 +227,8 @@ class Session:
             return Ended(Reason.BUDGET_SKIP, self._dry_message(input_tokens, left_tokens))
         self.model_calls += 1
         self.bound_tokens = input_tokens + output_tokens
-        return ModelRequest(
-            agent=self.role.agent,
-            model=self.role.model,
-            system=self.role.system,
-            messages=tuple(self._messages),
-            tools=self.role.tools,
-            output_tokens_max=output_tokens,
-            output_schema=self.role.output_schema,
-            effort=self.role.effort,
-            input_tokens_max=input_tokens,
-            tokens_left=left_tokens,
-            run_id=self.task.run_id,
-            final=final,
-        )
+        messages = tuple(self._messages)
+        return self.role.request(self.task.run_id, messages, input_tokens, output_tokens, left_tokens, final)
 
     def _last_turn(self) -> bool:
         return self.model_calls == self.task.turns_max - 1

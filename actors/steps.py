@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from actors.contracts import JsonValue, Reason
-from actors.models.base import Effort, ModelReply, ModelRequest, ToolSpec, ToolUse
+from actors.models.base import Effort, Message, ModelReply, ModelRequest, ToolSpec, ToolUse
 from actors.overseer import Overseer
 from actors.watchdog import USUAL, WatchLimits
 
@@ -37,6 +37,16 @@ class Role:
     standing_tokens: int = 0  # upper bound of system prompt, tools and schema together
     limits: WatchLimits = USUAL
     overseer: Overseer | None = None
+
+    def request(
+        self, run_id: str, messages: tuple[Message, ...], input_tokens: int, output_tokens: int, left_tokens: int,
+        final: bool,
+    ) -> ModelRequest:  # fmt: skip
+        """The next call of one session. By position: names cost half as much again, twice for each sub-agent."""
+        return ModelRequest(
+            self.agent, self.model, self.system, messages, self.tools, output_tokens, self.output_schema, self.effort,
+            left_tokens, final, input_tokens, run_id,
+        )  # fmt: skip
 
 
 # --- events -----------------------------------------------------------------------------------------------------------

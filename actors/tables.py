@@ -107,12 +107,11 @@ def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
     Units:  in the fields' metadata.
     """
     works = [outcome.work for outcome in outcomes]
-    usages = [work.usage for work in works]
-    columns: dict[str, Any] = {name: [getattr(outcome, name) for outcome in outcomes] for name in _IDENTITY}
-    columns |= _by_field(Work, works)
-    columns |= _by_field(Usage, usages)
-    columns["spans"] = _span_column([work.spans for work in works])
-    columns |= _endings(outcomes)
+    columns = _columns(_IDENTITY, [outcome[: len(_IDENTITY)] for outcome in outcomes])
+    columns |= _columns(Work._fields, works)
+    columns |= _columns(Usage._fields, columns["usage"])
+    columns |= _columns(_ENDING, [_ending(outcome) for outcome in outcomes])
+    columns["spans"] = _span_column(columns["spans"])
     arrays = [
         columns["spans"] if field.name == "spans" else column(columns[field.name], field.type)
         for field in OUTCOME_SCHEMA
@@ -120,23 +119,17 @@ def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
 
 
-def _by_field(kind: type[Work] | type[Usage], values: Sequence[Work | Usage]) -> dict[str, Sequence[Any]]:
-    """The values of each field, in the order of `values`."""
-    return dict(zip(kind._fields, zip(*values, strict=True) if values else [()] * len(kind._fields), strict=True))
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+    """The values of each name, in the order of `rows`."""
+    return dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
 
 
-def _endings(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The columns in which results and failures differ."""
-    rows = [_result_row(outcome) if isinstance(outcome, Result) else _failure_row(outcome) for outcome in outcomes]
-    return dict(zip(_ENDING, zip(*rows, strict=True) if rows else [()] * len(_ENDING), strict=True))
-
-
-def _result_row(result: Result) -> tuple[Any, ...]:
-    return OK, "", result.answer, result.unresolved, None
-
-
-def _failure_row(failure: Failure) -> tuple[Any, ...]:
-    return failure.reason.value, failure.message, None, (), None if failure.found is None else _json(failure.found)
+def _ending(outcome: Outcome) -> tuple[Any, ...]:
+    """That in which results and failures differ, as of `_ENDING`."""
+    if isinstance(outcome, Result):
+        return OK, "", outcome.answer, outcome.unresolved, None
+    found = None if outcome.found is None else _json(outcome.found)
+    return outcome.reason.value, outcome.message, None, (), found
 
 
 class OutcomeRows:

@@ -87,8 +87,7 @@ class Toolbox:
 
     async def _once(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         """Equal calls on equal inputs, within a run, are made once; what came of them is told to all."""
-        given = call.arguments
-        key = (task.run_id, call.name, str(given) if len(given) < 2 else str(sorted(given.items())))
+        key = (task.run_id, call.name, call.said)
         known = self._known.get(key) or self._older.get(key)
         if known is not None and known.inputs == task.inputs:
             told = known.returned or await known.wait()
@@ -98,10 +97,7 @@ class Toolbox:
             self._older, self._known = self._known, {}
         returned = None
         try:
-            if self._breakers or self.cached is not None:
-                returned = await self._guarded(tool, task, call)
-            else:  # the common case, a few calls shorter
-                returned = await self._plainly(tool, task, call)
+            returned = await self._guarded(tool, task, call)
         finally:
             known.settle(returned)
             if returned is None or returned.error is not None:  # it may be gone the next time
@@ -110,68 +106,63 @@ class Toolbox:
                         del where[key]
         return returned
 
-    async def _plainly(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
-        try:
-            return ToolReturn(call, await self._run(tool, task, call, tool.arguments(call.arguments)))
-        except Exception as error:
-            returned, broke = self._failed(task, call, error)
-        if broke:
-            self._breaker(tool).failed(Pass(0), self.clock(), str(returned.error))
-        return returned
-
     async def _guarded(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
-        breaker = self._breakers.get(tool.name) if self._breakers else None
-        if breaker is None:
-            returned, breaks = await self._executed(tool, task, call)
-            if breaks:
-                self._breaker(tool).failed(Pass(0), self.clock(), str(returned.error))
+        """What comes of it. A tool that has broken before is not called while its circuit is open."""
+        if tool.name not in self._breakers:
+            try:
+                return await self._executed(tool, task, call)
+            except Exception as error:
+                returned, broke = self._failed(task, call, error)
+            if broke:
+                self._breakers.setdefault(tool.name, Breaker()).failed(Pass(0), self.clock(), str(returned.error))
             return returned
+        breaker = self._breakers[tool.name]
         given = breaker.ask(self.clock())
         if isinstance(given, Refused):
             problem = f"its circuit is open for {given.retry_in_s:.1f} s more, as it kept failing: {given.cause}"
             return ToolReturn(call, error=problem, fatal=True, circuit_open=True)
+        return await self._behind(breaker, given, tool, task, call)
+
+    async def _behind(self, breaker: Breaker, given: Pass, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
+        """A call whose end its breaker is told."""
         broke: bool | None = None
         try:
-            returned, broke = await self._executed(tool, task, call)
-            return returned
+            returned, broke = await self._executed(tool, task, call), False
+        except Exception as error:
+            returned, broke = self._failed(task, call, error)
         finally:
             if broke is None:
                 breaker.abandoned(given)
-            elif broke:
-                breaker.failed(given, self.clock(), str(returned.error))
-            else:
-                breaker.succeeded(given, self.clock())
-
-    def _breaker(self, tool: Tool) -> Breaker:
-        return self._breakers.setdefault(tool.name, Breaker())
-
-    async def _executed(self, tool: Tool, task: Task, call: ToolUse) -> tuple[ToolReturn, bool]:
-        """What came of it, and whether the tool itself broke."""
-        try:
-            content, cached = await self._execute(tool, task, call)
-            return ToolReturn(call, content, cached=cached), False
-        except Exception as error:
-            return self._failed(task, call, error)
+        if broke:
+            breaker.failed(given, self.clock(), str(returned.error))
+        else:
+            breaker.succeeded(given, self.clock())
+        return returned
 
     def _failed(self, task: Task, call: ToolUse, error: Exception) -> tuple[ToolReturn, bool]:
-        """The error as the session is told it: what a library quotes of its request may hold a secret."""
+        """The error as the session is told it, and whether the tool itself broke."""
         if isinstance(error, ToolError):
             return ToolReturn(call, error=redacted(str(error)), fatal=isinstance(error, SourceError)), False
         log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, trace(error))
-        return ToolReturn(call, error=redacted(shown(error))), True
+        return ToolReturn(call, error=redacted(shown(error))), True  # a library may quote a secret of its request
 
-    async def _execute(self, tool: Tool, task: Task, call: ToolUse) -> tuple[JsonValue, bool]:
+    async def _executed(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         arguments = tool.arguments(call.arguments)
-        if self.cached is None:
-            return await self._run(tool, task, call, arguments), False
-        cached, loop = self.cached, asyncio.get_running_loop()
+        if self.cached is not None:
+            return await self._cached_or_run(self.cached, tool, task, call, arguments)
+        return ToolReturn(call, await self._run(tool, task, call, arguments))
+
+    async def _cached_or_run(
+        self, cached: CachedTools, tool: Tool, task: Task, call: ToolUse, arguments: dict[str, Any]
+    ) -> ToolReturn:
+        loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self.threads, cached.key, tool, call.arguments, task.inputs, time.time())
         found, result = await loop.run_in_executor(self.threads, cached.get, key)
         if found:
-            return result, True
+            return ToolReturn(call, result, cached=True)
         result = await self._run(tool, task, call, arguments)
         await loop.run_in_executor(self.threads, cached.put, key, result)
-        return result, False
+        return ToolReturn(call, result)
 
     async def _run(self, tool: Tool, task: Task, call: ToolUse, arguments: dict[str, Any]) -> JsonValue:
         leading = (self._context(task, tool, call),) if tool.takes_context else ()

@@ -186,4 +186,4 @@ def words(text: str) -> set[str]:
 
 
 def _said(call: ToolUse) -> str:
-    return f"{call.name} {sorted(call.arguments.items())}"
+    return f"{call.name} {call.said}"

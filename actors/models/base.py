@@ -28,6 +28,12 @@ class ToolUse(NamedTuple):
     name: str
     arguments: Mapping[str, JsonValue]
 
+    @property
+    def said(self) -> str:
+        """The arguments as text: the same for equal ones, in whatever order they come."""
+        given = self.arguments
+        return str(given) if len(given) < 2 else str(dict(sorted(given.items())))
+
 
 class ToolResult(NamedTuple):
     tool_use_id: str
