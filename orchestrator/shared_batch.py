@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,7 +99,7 @@ class _Crowd:
             with Signals(stop) as signals:
                 await drivers.run()
                 if last is not None and gathered.tally.succeeded and not drivers.stopped:
-                    lead.tally = copy.deepcopy(gathered.tally)
+                    lead.tally.go_on_from(gathered.tally)
                     await lead.run(iter([last(gathered.tally)]), batch.host_specs(batch.leads))
             return Ending(
                 tally=gathered.tally,

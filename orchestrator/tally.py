@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import cast
 
 from actors.tables import OK, OutcomeRows
@@ -21,6 +22,11 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     spent_tokens: int = 0
     cost_microusd: int | None = 0
+
+    def go_on_from(self, other: Tally) -> None:
+        """What `other` has counted was before."""
+        for one in fields(other):
+            setattr(self, one.name, copy(getattr(other, one.name)))
 
     def count(self, rows: OutcomeRows) -> None:
         self.add(rows.column("status"), rows.column("spent_tokens"), rows.column("cost_microusd"))

@@ -13,8 +13,8 @@ from actors.contracts import Usage
 from actors.models.base import ModelReply, ModelRequest, StopReason, Text
 from actors.models.scripted import ScriptedModel
 from actors.specialists.base import Specialist
+from orchestrator.admission import ADMITTED_AT_ONCE
 from orchestrator.batch import Batch, run_batch
-from orchestrator.driver import ADMITTED_AT_ONCE
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings

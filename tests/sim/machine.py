@@ -167,8 +167,7 @@ class CheckedDriver(Driver):
 
     async def _turn(self) -> None:
         await super()._turn()
-        self._dispatch.check()
-        self._runs.check()
+        self.check()
 
 
 @dataclass(slots=True)
