@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, cast
 
 import pyarrow as pa
@@ -99,6 +100,9 @@ _WORK = (
     "saved_tokens",
 )
 
+_task_fields = attrgetter(*TASK_SCHEMA.names)
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def outcome_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
     """Outcomes as columns, one row each, in the order given.
@@ -179,7 +183,7 @@ def task_batch(tasks: Sequence[Task]) -> pa.RecordBatch:
 
 
 def _task_batch(tasks: Sequence[Task]) -> pa.RecordBatch:
-    columns: dict[str, Any] = {name: [getattr(task, name) for task in tasks] for name in TASK_SCHEMA.names}
+    columns = _columns(TASK_SCHEMA.names, [_task_fields(task) for task in tasks])
     columns["inputs"] = [_json(inputs) for inputs in columns["inputs"]]
     arrays = [column(columns[field.name], field.type) for field in TASK_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=TASK_SCHEMA)
@@ -195,7 +199,7 @@ def tasks_of(batch: pa.RecordBatch | pa.Table) -> list[Task]:
 
 
 def _json(value: JsonValue | Mapping[str, JsonValue]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "{}"
+    return _encoded(value) if value else "{}"
 
 
 def _parsed(text: str) -> dict[str, JsonValue]:

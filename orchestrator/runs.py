@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
-from actors.contracts import JsonValue, Outcome, Task
+from actors.contracts import JsonValue, Outcome, Task, light_value
 from budget import Limit
 
 
@@ -70,7 +70,7 @@ class Pattern(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light_value
 class Run:
     """One user-facing question: one service to audit, one report, one ticket."""
 
@@ -133,9 +133,15 @@ class Runs:
         run, state = self._states[run_id]
         step = run.pattern.next(state)
         if not isinstance(step, Finish):
-            own = run.limit is not None
-            if any(task.own_account is not own for task in step):
-                step = [replace(task, own_account=own) for task in step]
+            step = _with_account(step, run.limit is not None)
             state.plan(step)
             assert step or state.open, f"run {run_id!r}: its pattern neither plans, waits nor finishes"
         return step
+
+
+def _with_account(tasks: Sequence[Task], own: bool) -> Sequence[Task]:
+    """Tasks that say whether their run has an account of its own, whatever their planner said of it."""
+    for task in tasks:
+        if task.own_account is not own:
+            return [replace(task, own_account=own) for task in tasks]
+    return tasks
