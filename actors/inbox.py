@@ -159,8 +159,9 @@ class Inbox:
             case Ended(outcome):
                 self._ended(outcome)
             case Settling(task_id):
-                self._left(task_id)
-                self._settling.add(task_id)
+                if task_id in self._running:  # else its bill was settled in the moment that it was told
+                    self._left(task_id)
+                    self._settling.add(task_id)
             case Submitted(tasks):
                 new = [task for task in tasks if task.id not in self._known]
                 self._known.update(task.id for task in new)

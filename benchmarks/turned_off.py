@@ -19,6 +19,7 @@ import json
 import statistics
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 from budget import Answer, Budget, Close, Limit, Reconcile, Reserve, Told, Verdict
@@ -53,7 +54,7 @@ class Unpaid(Budget):
 @asynccontextmanager
 async def unpaid_place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
     """The place of the settings, where neither driver nor hosts talk to the ledger that is there."""
-    async with place(batch, directory) as (fleet, _):
+    async with place(replace(batch, specialists=()), directory) as (fleet, _):  # no hosts that begin with it already
         budget = Unpaid()
         if isinstance(fleet, LocalFleet):
             fleet.budget = budget

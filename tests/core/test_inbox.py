@@ -78,6 +78,16 @@ def test_the_next_task_starts_while_the_bill_of_one_is_settled(inbox: Inbox) -> 
     assert (inbox.running, list(inbox.drain(rows_max=10)[1])) == (1, [a_result(first)])
 
 
+def test_a_bill_may_be_settled_in_the_moment_that_it_is_told(inbox: Inbox) -> None:
+    """Where nothing is written down, the outcome is there before the session is known to be over."""
+    first, second, third = tasks(3)
+    begun(inbox, [first, second, third])
+
+    assert inbox.step(Ended(a_result(first)), 1.0) == [Ask(third)]
+    assert inbox.step(Settling(first.id), 1.0) == []
+    assert (inbox.running, inbox.waiting) == (1, 1)
+
+
 def test_a_task_without_a_hold_ends_without_having_begun(inbox: Inbox) -> None:
     """What the ledger refuses was never at work, and its place goes to the next."""
     first, second, third = tasks(3)
