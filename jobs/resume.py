@@ -36,6 +36,7 @@ FREE = frozenset(
         "spans", "durable", "log_content", "transcripts", "dashboard", "cache",
     }
 )  # fmt: skip
+CEILINGS = ("tokens_max", "microusd_max")  # another one holds from the attempt on that it was given to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,8 @@ def resume(asked: Resumption) -> Performed:
 def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     before = directory.manifest()
     job = _job_of(before, directory.shown)
-    stored, strange = _settings_of(before, directory.shown)
-    settings = replace(stored, **asked.given)
+    opened, strange = _settings_of(before, directory.shown)
+    settings = replace(opened, **{**_ceilings(before), **asked.given})
     access = {**cast(Mapping[str, str], before.get("access") or {}), **asked.access}
     model = _model_of(settings, access)
     request = Request(
@@ -94,13 +95,13 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
             "Undo that, or go on with --accept-changes: what is there is kept either way"
         )
     directory.durable = settings.durable
-    _note(directory, before, now, found)
+    _note(directory, before, now, found, settings)
     if not kept or found:
         directory.keep_input(plan.kept())
     with patient_gc():
         known = Known.of(directory.outcomes(), asked.again, history=directory.history())
     _say_what_is_kept(directory, known)
-    earlier = Earlier(known, Limit(stored.tokens_max, stored.microusd_max))
+    earlier = Earlier(known, Limit(opened.tokens_max, opened.microusd_max))
     return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)
 
 
@@ -173,9 +174,22 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _note(directory: RunDirectory, before: Mapping[str, Any], now: dict[str, JsonValue], found: list[str]) -> None:
-    """Keep in the manifest when the run was gone on with, and what was accepted by that."""
-    note: dict[str, JsonValue] = {"at_s": time.time(), "accepted": cast(list[JsonValue], found)}
+def _ceilings(before: Mapping[str, Any]) -> dict[str, int | None]:
+    """Those that the attempt before this one had; its settings are what the account was opened under."""
+    notes = before.get("resumed") or [{}]
+    last = notes[-1].get("ceilings") if isinstance(notes[-1], dict) else None
+    kept = last if isinstance(last, dict) else {}
+    return {name: kept[name] for name in CEILINGS if name in kept and isinstance(kept[name], int | None)}
+
+
+def _note(
+    directory: RunDirectory, before: Mapping[str, Any], now: dict[str, JsonValue], found: list[str], settings: Settings
+) -> None:
+    """Keep in the manifest when the run was gone on with, what was accepted by that, and under which ceilings."""
+    ceilings: dict[str, JsonValue] = {name: getattr(settings, name) for name in CEILINGS}
+    note: dict[str, JsonValue] = {
+        "at_s": time.time(), "accepted": cast(list[JsonValue], found), "ceilings": ceilings
+    }  # fmt: skip
     kept = now if found else dict(before)
     stored = dict(kept.get("settings") or {})  # type: ignore[arg-type]
     stored |= {name: before["settings"][name] for name in FREE if name in before.get("settings", {})}

@@ -254,7 +254,8 @@ async def open_account(budget: Budget, batch: Batch, earlier: Earlier | None) ->
         await count_what_was_spent(budget, batch.id, earlier.known)
     await lock_out_drivers(budget, batch.id)
     await settle_the_dead(budget, batch.id, earlier.known)
-    if limit != earlier.limit:
+    account = (await budget.standing(batch.id)).of(batch.id)
+    if account is None or account.limit != limit:  # whatever the attempt before this one was given
         await budget.set_limit(batch.id, limit)
 
 

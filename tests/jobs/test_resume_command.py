@@ -208,6 +208,24 @@ def test_a_lost_ledger_is_made_up_from_the_outcomes(estate: Path, tmp_path: Path
     assert len(rows) > len(before)
 
 
+@pytest.mark.parametrize("whole", [9_000_000, SERVICES * 200_000])
+def test_another_ceiling_holds_until_another_is_given(
+    whole: int, estate: Path, calm: dict[str, Any], tmp_path: Path
+) -> None:
+    """Also that of the beginning once more. What there was no room for goes again when that is asked."""
+    killed(estate, tmp_path / "run")
+
+    poor = json.loads(muster("resume", tmp_path / "run", "--budget-tokens", "1000", "--json").stdout)
+    still = json.loads(muster("resume", tmp_path / "run", "--json").stdout)
+    rich = json.loads(muster("retry", tmp_path / "run", "--failed-only", "--budget-tokens", whole, "--json").stdout)
+    again = json.loads(muster("resume", tmp_path / "run", "--json").stdout)
+
+    assert poor["coverage"]["tasks"]["failed"].keys() == {"budget_skip"}
+    assert [one["budget"]["limit_tokens"] for one in (poor, still, rich, again)] == [1000, 1000, whole, whole]
+    assert same(rich, calm)
+    assert same(again, calm)
+
+
 def test_retry_runs_failures_again_and_keeps_what_they_were(estate: Path, tmp_path: Path) -> None:
     """Only the reasons that were asked for; earlier attempts are shown beside the new ones."""
     own = tmp_path / "estate"
