@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import site
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from importlib.metadata import distributions
-from pathlib import Path
 from typing import Any, cast
 
 import ray
@@ -21,9 +19,8 @@ from orchestrator.reaper import Reaper, children, command_of, end_at_once
 from orchestrator.settings import Settings
 
 NAMESPACE = "muster"
-PRELOAD = "RAY_preload_python_modules"  # a setting of Ray's raylet; one that does not know it ignores it
-PRELOADED = ("budget.actor", "actors.host")
-AUTOSCALER = "monitor.py"  # looks after nodes that come and go; it heeds no SIGTERM, and Ray waits a second for it
+AUTOSCALER = "monitor.py"  # of nodes that come and go; to end it by SIGTERM takes a second, to start it half of one
+LOOK_S = 0.05
 
 
 @contextmanager
@@ -57,31 +54,23 @@ def begin(*, dashboard: bool = False) -> None:
 
 
 def _start_embedded(*, dashboard: bool) -> Reaper:
-    """A Ray of this process's own. Gives who ends all of it.
-
-    The workers that Ray starts of itself import what hosts and the budget need while nobody waits for them yet.
-    """
+    """A Ray of this process's own. Gives who ends all of it."""
     before = children()
     logging.getLogger("ray").setLevel(logging.ERROR)  # else it is told of that a thread handles no signals
-    with _environment({PRELOAD: ",".join(PRELOADED)} if installed() else {}):
-        _set_environment()
+    _set_environment()
+    with nullcontext() if dashboard else _without_autoscaler(before):  # a dashboard shows what that says
         ray.init(
             address="local",
             namespace=NAMESPACE,
             include_dashboard=dashboard,
             logging_level=logging.ERROR,  # each start warns how its cluster authenticates: nobody here can act on it
         )
-    started = children() - before
-    end_at_once(pid for pid in started if command_of(pid) == AUTOSCALER)
-    return Reaper(started)
+    return Reaper(children() - before)
 
 
-def installed() -> bool:
-    """Whether any interpreter finds Muster: a worker complains at length of modules that it cannot find."""
-    places = {Path(str(one.locate_file(""))).resolve() for one in distributions(name="muster")}
-    return not places.isdisjoint(
-        Path(place).resolve() for place in (*site.getsitepackages(), site.getusersitepackages())
-    )
+def cores() -> int:
+    """How many the cluster has in all, as it counts them."""
+    return int(cast(Any, ray).cluster_resources().get("CPU", 1))
 
 
 def nodes() -> list[dict[str, float]]:
@@ -92,6 +81,27 @@ def nodes() -> list[dict[str, float]]:
 def free_on_nodes() -> list[dict[str, float]]:
     """What is free on each."""
     return list(cast(Any, state).available_resources_per_node().values())
+
+
+@contextmanager
+def _without_autoscaler(before: frozenset[int]) -> Iterator[None]:
+    """Kills what Ray starts to look after nodes as soon as it is there: this Ray has one, and no option says so."""
+    over = threading.Event()
+
+    def look() -> None:
+        found: list[int] = []
+        while not found:
+            last = over.wait(LOOK_S)
+            found = [pid for pid in children() - before if command_of(pid) == AUTOSCALER]
+            end_at_once(found)
+            if last:
+                return
+
+    threading.Thread(target=look, name="without autoscaler", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _join(address: str) -> None:
@@ -107,14 +117,3 @@ def _set_environment() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Hosts share the cores with each other; without this each would claim all of them for array arithmetic.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-@contextmanager
-def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    """With these variables, for what is started meanwhile."""
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name in given:
-            del os.environ[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from actors.tables import task_batch
 from budget import Budget, BudgetFactory
 from budget.actor import connect, find_shared, start_budget
 from budget.errors import SettingsError
-from orchestrator.cluster import connected, free_on_nodes, nodes
+from orchestrator.cluster import connected, cores, free_on_nodes, nodes
 from orchestrator.fleets import Answered, FleetEvent, Lost, Ready, Unplaced
 from orchestrator.placement import misfit, no_room
 from orchestrator.settings import Settings
@@ -45,7 +46,7 @@ async def ray_place(
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         connected_to = partial(connect, actor)
         budget = connected_to()
-        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded")
+        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded", first=max(1, cores() - 1))
         try:
             fleet.begin(hosts)
             yield fleet, budget
@@ -58,13 +59,17 @@ class RayFleet:
     """One actor per host. `ledger` makes the client by which each pays from the one budget.
 
     `fixed`: the cluster has the nodes that it has, and nobody adds any.
+    `first`: so many hosts are started before one of them is ready. A start takes most of a second of a core, and
+    sooner than several that begin together one that begins alone can work.
     """
 
     ledger: BudgetFactory
     fixed: bool = False
+    first: int = sys.maxsize
     _specs: dict[str, HostSpec] = field(default_factory=dict)
     _actors: dict[str, Any] = field(default_factory=dict)
     _pending: dict[Any, tuple[str, str]] = field(default_factory=dict)  # ref -> (host, "ready" | "drain")
+    _later: list[HostSpec] = field(default_factory=list)  # as soon as one is ready
     _begun: list[tuple[HostSpec, str]] = field(default_factory=list)  # not asked for yet
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -89,10 +94,17 @@ class RayFleet:
 
     def _start(self, spec: HostSpec) -> str:
         made = replace(spec, id=f"{spec.specialist.name}-{next(self._numbers)}")
-        actor = start_host(made, self.ledger)
-        self._specs[made.id], self._actors[made.id] = made, actor
-        self._pending[actor.ready.remote()] = (made.id, "ready")
+        self._specs[made.id] = made
+        self._later.append(made)
+        self._launch(max(0, self.first - len(self._pending)))
         return made.id
+
+    def _launch(self, count: int) -> None:
+        """Start so many of those that wait for their start, at most."""
+        now, self._later = self._later[:count], self._later[count:]
+        for spec in now:
+            actor = self._actors[spec.id] = start_host(spec, self.ledger)
+            self._pending[actor.ready.remote()] = (spec.id, "ready")
 
     def submit(self, host: str, tasks: Sequence[Task]) -> None:
         self._actors[host].submit.remote(task_batch(tasks))
@@ -147,6 +159,9 @@ class RayFleet:
 
     def _event(self, ref: Any) -> list[FleetEvent]:
         host, kind = self._pending.pop(ref)
+        if self._later:
+            self.first = sys.maxsize
+            self._launch(self.first)
         try:
             answer = ray.get(ref)
         except RayError as error:
@@ -160,6 +175,7 @@ class RayFleet:
     def _kill(self, host: str) -> None:
         actor = self._actors.pop(host, None)
         self._pending = {ref: of for ref, of in self._pending.items() if of[0] != host}
+        self._later = [spec for spec in self._later if spec.id != host]
         if actor is not None:
             ray.kill(actor)
 

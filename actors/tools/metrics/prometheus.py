@@ -6,15 +6,17 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import numpy as np
 
 from actors.tools.base import SourceError, ToolError
 from actors.tools.metrics.series import Family, Floats
 from actors.tools.shared import Shared
+
+if TYPE_CHECKING:  # a tenth of a second that who has no server to ask need not wait: imported where it is used
+    import aiohttp
 
 CALL_TIMEOUT_S = 60.0  # a server's own query timeout is two minutes by default; an audit does not wait that long
 CONNECT_TIMEOUT_S = 5.0
@@ -73,6 +75,8 @@ class Prometheus:
 
     async def _call(self, method: str, path: str, params: Params) -> tuple[Any, list[str]]:
         """The `data` of one API call and the server's warnings."""
+        import aiohttp
+
         async with self._slots:
             for attempt in range(1, ATTEMPTS_MAX + 1):
                 try:
@@ -90,6 +94,8 @@ class Prometheus:
 
     async def _fetch(self, method: str, path: str, params: Params) -> tuple[int, bytes]:
         """Status and body of one request. Redirects are not followed: an answer comes from the server asked."""
+        import aiohttp
+
         form = {"data": list(params)} if method == "POST" else {"params": list(params)}
         timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         url = f"{self.url}/api/v1/{path}"
@@ -143,6 +149,8 @@ async def connect(shared: Shared, url: str) -> Prometheus:
     loop = id(asyncio.get_running_loop())
 
     async def open_http() -> aiohttp.ClientSession:
+        import aiohttp
+
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), cookie_jar=aiohttp.DummyCookieJar())
         shared.on_close(http.close)
         return http
