@@ -23,7 +23,7 @@ from orchestrator.known_outcomes import interrupted
 from orchestrator.manifest_file import MANIFEST
 from orchestrator.object_files import reason_of
 from orchestrator.store import RunDirectory
-from orchestrator.store_errors import RunChangedError
+from orchestrator.store_errors import RunChangedError, usable
 from orchestrator.store_files import Files, files_at
 
 FAILURES_SHOWN_MAX = 20
@@ -101,7 +101,7 @@ def _state_of(directory: RunDirectory) -> RunState:
     )
 
 
-def list_states(folder: Path | str) -> list[RunState]:
+def list_states(folder: Path | str | Files) -> list[RunState]:
     """The runs right below a folder or URI, those that began last first; what cannot be read is among them.
 
     Raises RunDirectoryError when it is no folder, or cannot be reached.
@@ -109,20 +109,22 @@ def list_states(folder: Path | str) -> list[RunState]:
     files = files_at(folder)
     try:
         files.exists(MANIFEST)  # says that there is no bucket
-        runs = [files.below(name) for name in files.folders()]
-        found = [run for run in runs if run.exists(MANIFEST)]
+        below = [files.below(name) for name in files.folders()]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RunDirectoryError(
             f"{files.shown!r} is no folder ({reason_of(error)}): name the one that holds run directories"
         ) from None
     except OSError as error:
         raise RunDirectoryError(f"{files.shown!r} cannot be read: {reason_of(error)}") from None
-    return sorted(map(_state_or_problem, found), key=lambda state: -(state.began_s or 0.0))
+    return sorted(filter(None, map(_state_or_problem, below)), key=lambda state: -(state.began_s or 0.0))
 
 
-def _state_or_problem(run: Files) -> RunState:
+def _state_or_problem(run: Files) -> RunState | None:
+    """How a run stands, or why nobody can tell; None for a folder that holds none."""
     try:
-        return state_of(RunDirectory.look(run))
+        with usable(run):
+            held = run.exists(MANIFEST)
+        return state_of(RunDirectory.look(run)) if held else None
     except RunDirectoryError as error:
         return RunState(run_dir=run.shown, state="unreadable", problem=str(error))
 

@@ -36,8 +36,8 @@ class ObjectFiles:
     system: fs.FileSystem
     base: str
     shown_as: str
+    silence: Silence = field(default_factory=Silence)  # of the store: shared with what lies below
     _leasing: Leasing = field(init=False)
-    _silence: Silence = field(default_factory=Silence)
 
     def __post_init__(self) -> None:
         self._leasing = Leasing(self)
@@ -71,7 +71,7 @@ class ObjectFiles:
 
     def exists(self, name: str) -> bool:
         """Raises FileNotFoundError when the bucket itself is missing: that is another mistake."""
-        with self._silence.asked():
+        with self.silence.asked():
             if self.system.get_file_info(f"{self.base}/{name}").is_file:
                 return True
             bucket = self.base.partition("/")[0]
@@ -84,10 +84,11 @@ class ObjectFiles:
 
     def below(self, folder: str) -> ObjectFiles:
         address, mark, query = self.shown_as.partition("?")
-        return ObjectFiles(self.system, f"{self.base}/{folder}", f"{address.rstrip('/')}/{folder}{mark}{query}")
+        shown = f"{address.rstrip('/')}/{folder}{mark}{query}"
+        return ObjectFiles(self.system, f"{self.base}/{folder}", shown, silence=self.silence)
 
     def read(self, name: str) -> pa.Buffer:
-        with self._silence.asked(), self.system.open_input_file(f"{self.base}/{name}") as file:
+        with self.silence.asked(), self.system.open_input_file(f"{self.base}/{name}") as file:
             return file.read_buffer()
 
     def put(self, name: str, data: bytes | pa.Buffer, *, durable: bool) -> None:  # noqa: ARG002  (a put is durable)
@@ -99,11 +100,11 @@ class ObjectFiles:
 
     def move(self, name: str, to: str) -> None:
         self.prepare((to.rpartition("/")[0],))
-        with self._silence.asked():
+        with self.silence.asked():
             self.system.move(f"{self.base}/{name}", f"{self.base}/{to}")
 
     def remove(self, name: str) -> None:
-        with self._silence.asked():
+        with self.silence.asked():
             self.system.delete_file(f"{self.base}/{name}")
 
     def lock(self) -> bool:
@@ -114,7 +115,7 @@ class ObjectFiles:
 
     def unlock(self) -> None:
         """A store that is silent is not asked to forget a lease: it lapses, or its process is seen to be gone."""
-        self._leasing.release(silently=self._silence.lasts)
+        self._leasing.release(silently=self.silence.lasts)
 
     def write_lease(self, token: str, said: bytes) -> None:
         self.prepare((LEASES,))
@@ -143,14 +144,14 @@ class ObjectFiles:
 
     def _infos(self, folder: str) -> list[fs.FileInfo]:
         path = f"{self.base}/{folder}".rstrip("/")
-        with self._silence.asked():
+        with self.silence.asked():
             return list(self.system.get_file_info(fs.FileSelector(path, allow_not_found=True)))
 
     def _put(self, name: str, data: bytes | pa.Buffer) -> None:
         target = f"{self.base}/{name}"
         folder, _, own = target.rpartition("/")
         written = target if self._is_store else f"{folder}/.{own}.tmp"
-        with self._silence.asked():
+        with self.silence.asked():
             with self.system.open_output_stream(written, compression=None) as file:
                 file.write(data)
             if written != target:

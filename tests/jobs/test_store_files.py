@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from pyarrow import fs
 from actors.contracts import Result
 from actors.tables import outcome_batch
 from budget.errors import RunDirectoryError
+from jobs.listing import list_states
 from orchestrator.local_files import LocalFiles
 from orchestrator.object_files import ObjectFiles
 from orchestrator.segments import Stamp, segment
@@ -170,6 +172,30 @@ def test_what_is_no_file_is_set_aside_or_named(tmp_path: Path) -> None:
     aside = sorted(file.name for file in (tmp_path / "run" / "set-aside").iterdir())
     assert aside == ["outcomes-.1.tmp.torn", "outcomes-00000001-00000000.arrow.torn"]
     assert (tmp_path / "run" / ".compaction-x").read_text() == "mine"
+
+
+class Guarded(LocalFiles):
+    """Folders of which one is not this user's to read."""
+
+    def below(self, folder: str) -> Guarded:
+        return Guarded(self.path / folder)
+
+    def exists(self, name: str) -> bool:
+        if self.path.name == "theirs":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self.path / name))
+        return super().exists(name)
+
+
+def test_a_run_that_cannot_be_looked_at_is_listed_as_such_beside_the_others(tmp_path: Path) -> None:
+    """One run of another user hides no others, and a folder that holds none is not named."""
+    RunDirectory.create(tmp_path / "ours", manifest={"run_id": "r"}).close()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "none").mkdir()
+
+    found = {Path(state.run_dir).name: state for state in list_states(Guarded(tmp_path))}
+
+    assert found.keys() == {"ours", "theirs"}
+    assert "theirs/manifest.json" in found["theirs"].problem
 
 
 def test_a_newer_versions_run_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
