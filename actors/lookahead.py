@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANSWERS_KEPT = 16  # how many of the ledger's answers count, about: it is soon known when it gets slower or faster
+ANSWERS_KEPT = 16  # how many of the ledger's answers count, at least; otherwise one for each place
+DEVIATIONS = 2  # of these, above the mean, nearly all answers are there: those come in batches, and some just miss one
 ENDS_KEPT = 64  # how many ended sessions count, at least: of these, and
 ENDS_KEPT_PER_PLACE = 4  # this many for each place, as those that began together end together
 
@@ -15,14 +16,18 @@ class Lookahead:
 
     By Little's law, `places * (time to answer) / (time of a session)` sessions begin while the ledger answers. The
     time of a session is what all places were busy for, over the sessions that ended: so those that go on and on count
-    from their start, and a model that gets slow is noticed before its first reply.
+    from their start, and a model that gets slow is noticed before its first reply. The time to answer is the mean and
+    twice the mean deviation; what is asked for before the first session has ended, of a ledger that may just have
+    begun, does not count.
     """
 
     places: int
     ahead_max: int
     _busy_s: float = 0.0  # of all places together
     _ended: float = 0.0
-    _answer_s: float = 0.0
+    _answers: int = 0
+    _answer_s: float = 0.0  # the mean
+    _deviation_s: float = 0.0
     _granted: int = 0  # at once, since a hold last had to wait or was refused
     _now_s: float = 0.0
 
@@ -34,7 +39,8 @@ class Lookahead:
         """
         if not self._ended or self._granted < self.places:
             return 0
-        begin_meanwhile = self.places * self._answer_s * self._ended / max(self._busy_s, 1e-9)
+        answer_s = self._answer_s + DEVIATIONS * self._deviation_s
+        begin_meanwhile = self.places * answer_s * self._ended / max(self._busy_s, 1e-9)
         return int(min(begin_meanwhile, self.ahead_max))
 
     def passed(self, running: int, now_s: float) -> None:
@@ -51,9 +57,16 @@ class Lookahead:
     def granted(self, asked_s: float) -> None:
         """A hold that was asked for then is there, and had to wait for nobody."""
         self._granted += 1
-        took_s = self._now_s - asked_s
-        self._answer_s += (took_s - self._answer_s) / min(self._granted, ANSWERS_KEPT)
+        if self._ended:
+            self._answered(self._now_s - asked_s)
 
     def short(self) -> None:
         """A hold had to wait, or was refused."""
         self._granted = 0
+
+    def _answered(self, took_s: float) -> None:
+        if not self._answers:
+            self._answer_s = took_s
+        self._answers = min(self._answers + 1, max(ANSWERS_KEPT, self.places))
+        self._deviation_s += (abs(took_s - self._answer_s) - self._deviation_s) / self._answers
+        self._answer_s += (took_s - self._answer_s) / self._answers

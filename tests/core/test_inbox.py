@@ -29,6 +29,7 @@ from actors.inbox import (
 from support.tasks import a_result, a_task
 
 ANSWER_S, SESSION_S = 0.010, 0.00098
+AHEAD_MAX = 256
 
 
 @pytest.fixture
@@ -165,10 +166,11 @@ def test_a_hold_under_which_nothing_began_is_given_back_when_its_task_is_cancell
     inbox.check()
 
 
-def paced(places: int, *, answer_s: float = ANSWER_S, session_s: float = SESSION_S, ahead_max: int = 256) -> Inbox:
+def paced(places: int, *, answers_s: Sequence[float] = (ANSWER_S,), session_s: float = SESSION_S) -> Inbox:
     """An inbox with nothing in it, whose sessions and whose ledger have taken so long until second 1."""
-    inbox, now_s = Inbox(places, ahead_max), 0.0
-    for n in range(8):
+    inbox, now_s = Inbox(places, AHEAD_MAX), 0.0
+    for n in range(16):
+        answer_s = answers_s[n % len(answers_s)]
         given = [a_task(f"before-{n}-{place}") for place in range(places)]
         inbox.step(Submitted(given), now_s)
         now_s += answer_s
@@ -194,18 +196,28 @@ def submitted(inbox: Inbox, count: int, now_s: float) -> list[Instruction]:
         (4, 0.010, 0.045, 4),
         (100, 0.010, 0.49, 100 + 2),
         (100, 0.010, 20.0, 100),
-        (1, 1.0, 0.001, 1 + 256),
-        (4, 0.010, 0.0, 4 + 256),
+        (1, 1.0, 0.001, 1 + AHEAD_MAX),
+        (4, 0.010, 0.0, 4 + AHEAD_MAX),
     ],
 )
 def test_as_many_are_asked_for_ahead_as_begin_while_the_ledger_answers(
     places: int, answer_s: float, session_s: float, asked: int
 ) -> None:
     """Little's law, rounded down and bounded: sessions of seconds leave no hold of theirs idle."""
-    inbox = paced(places, answer_s=answer_s, session_s=session_s)
+    inbox = paced(places, answers_s=(answer_s,), session_s=session_s)
 
     assert len(submitted(inbox, 1_000, 1_000.0)) == asked
     inbox.check()
+
+
+def test_a_ledger_that_answers_now_soon_and_now_late_counts_for_late() -> None:
+    """Who just misses a batch waits for two: as many are asked for ahead as begin until then."""
+    steady, uneven = paced(4, answers_s=(0.010, 0.010)), paced(4, answers_s=(0.005, 0.015))
+
+    asked = [len(submitted(inbox, 1_000, 1_000.0)) - 4 for inbox in (steady, uneven)]
+
+    assert asked[0] == 40
+    assert 70 < asked[1] < 90
 
 
 def test_sessions_that_go_on_and_on_count_before_they_end() -> None:
