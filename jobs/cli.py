@@ -47,6 +47,9 @@ class _Group(click.Group):
         except MusterError as error:
             click.echo(f"muster: {error}", err=True)
             leave(ExitStatus.CALLERS_MISTAKE)
+        except KeyboardInterrupt:  # before a batch that could end in good order has begun, or after it
+            click.echo("muster: interrupted", err=True)
+            leave(ExitStatus.INTERRUPTED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
