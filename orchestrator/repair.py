@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
 
@@ -45,7 +46,9 @@ class Folder:
 
 
 def repair(folder: Folder, *, outcomes: Sequence[Named] = ()) -> int:
-    """Set aside what is torn, changed or foreign. Gives the highest number of what stays: any other may be made up.
+    """Set aside what is torn, changed or foreign. Gives the highest number of what stays, and of any Parquet.
+
+    Whoever brings a Parquet back finds nothing below it that it does not hold. Other numbers may be made up.
 
     `outcomes`: for the history, what lies there; a history that a compaction left before its end is set aside.
 
@@ -63,19 +66,22 @@ def repair(folder: Folder, *, outcomes: Sequence[Named] = ()) -> int:
         aside = _aside(folder, name)
         folder.files.move(f"{folder.name}/{name}", aside)
         log.warning("%s is set aside as %s: %s", folder.shown(name), aside, error)
-    return max((of.number for name in names if name not in damaged and (of := named(name))), default=0)
+    used = [of for name in names if (of := named(name)) and (name not in damaged or of.kind == "parquet")]
+    return max((of.number for of in used), default=0)
 
 
 def say_gaps(folder: Folder) -> None:
     """Segments that were there once and are not: nobody but who removed them can bring them back."""
     have = [of for name in folder.files.names(folder.name) if (of := named(name))]
-    compacted = max((of.number for of in have if of.kind == "parquet"), default=0)
     prefix = f"{folder.name}-"
-    aside = [one.removeprefix(prefix).partition(".torn")[0] for one in folder.files.names(ASIDE) if prefix in one]
-    known = {of.number for of in filter(None, map(named, aside))}
-    missing = [number for number in _gaps(sorted({of.number for of in have}), compacted) if number not in known]
+    names = [one.removeprefix(prefix).partition(".torn")[0] for one in folder.files.names(ASIDE) if prefix in one]
+    aside = [of for one in names if (of := named(one))]
+    compacted = max((of.number for of in [*have, *aside] if of.kind == "parquet"), default=0)
+    known = {of.number for of in aside}
+    lost = (number for number in _gaps(sorted({of.number for of in have}), compacted) if number not in known)
+    missing = list(islice(lost, GAPS_SHOWN_MAX + 1))
     if missing:
-        shown = ", ".join(map(str, missing[:GAPS_SHOWN_MAX])) + (", …" if len(missing) > GAPS_SHOWN_MAX else "")
+        shown = ", ".join(map(str, missing[:GAPS_SHOWN_MAX])) + ", …" * (len(missing) > GAPS_SHOWN_MAX)
         log.warning("%s: missing segments number %s: what only they held is done again", folder.shown(""), shown)
 
 

@@ -155,6 +155,29 @@ def test_the_number_of_a_file_that_is_none_of_ours_changes_nothing(
     directory.close()
 
 
+def test_a_parquet_that_was_torn_may_be_brought_back(tmp_path: Path) -> None:
+    """What was done meanwhile comes after it, and counts as well."""
+    directory = RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"})
+    for task in ("a", "b"):
+        directory.append_outcomes([outcome_batch(rows(task))])
+    directory.compact()
+    directory.close()
+    (table,) = (tmp_path / "run" / "outcomes").iterdir()
+    whole = table.read_bytes()
+    table.write_bytes(whole[:100])
+    directory = RunDirectory.reopen(tmp_path / "run")
+    directory.append_outcomes([outcome_batch(rows("a", attempt=2))])
+    directory.close()
+    table.write_bytes(whole)
+
+    directory = RunDirectory.reopen(tmp_path / "run")
+    directory.append_outcomes([outcome_batch(rows("c"))])
+    directory.compact()
+
+    assert ids_of(directory) == [("r/a", 2), ("r/b", 1), ("r/c", 1)]
+    directory.close()
+
+
 def test_what_is_no_file_is_set_aside_or_named(tmp_path: Path) -> None:
     """Among outcomes a socket, or a folder named as a leftover, is one stranger more; elsewhere it is in the way."""
     RunDirectory.create(tmp_path / "run", manifest={"run_id": "r"}).close()
