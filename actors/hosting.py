@@ -128,9 +128,11 @@ class Host:
         self._loop = self._loop or asyncio.get_running_loop()
         for instruction in self._inbox.step(event, self._loop.time()):
             match instruction:
-                case inbox.Begin(task):
+                case inbox.Begin():
+                    task = instruction.task
                     self._sessions[task.id] = self._loop.create_task(self._run(task), name=task.id)
-                case inbox.Ask(task):
+                case inbox.Ask():
+                    task = instruction.task
                     told = self._asking[task.id] = partial(self._decided, task)
                     self.holds.ask(task, told)
                 case inbox.Stop(task):

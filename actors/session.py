@@ -103,8 +103,8 @@ class Session:
         match event:
             case ModelReply():
                 return self._on_reply(event)
-            case ToolsReturned(returns):
-                return self._on_tools(returns)
+            case ToolsReturned():
+                return self._on_tools(event.returns)
             case Begun():
                 self._say((Text(prompts.opening(self.task)),))
                 self._prefix_tokens = self.role.standing_tokens + REQUEST_OVERHEAD_TOKENS

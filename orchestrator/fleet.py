@@ -46,7 +46,7 @@ async def ray_place(
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         connected_to = partial(connect, actor)
         budget = connected_to()
-        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded", first=max(1, cores() - 1))
+        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded", first=cores())
         try:
             fleet.begin(hosts)
             yield fleet, budget
