@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -27,6 +28,7 @@ from budget.wire import commands_read
 COMPACT_BYTES_MIN = 16 << 20  # a journal is replaced by a snapshot when it is this large, and
 COMPACT_RATIO = 4  # this many times the last snapshot: so that compaction costs a constant share of writing
 LOCK_WAIT_S = 10.0  # for a process that was killed just now to be gone
+_MEND = "restore it from a copy; without one, what was spent here is known to outcomes/ and to the provider alone"
 
 
 def framed(payload: bytes, time_ms: int) -> bytes:
@@ -73,9 +75,10 @@ class Journal:
         self.ledger = BudgetLedger()
         try:
             self._open(lock_wait_s)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except OSError as error:
             self.close()
-            raise JournalError(f"the ledger in {folder} cannot be read: {error!r}") from error
+            named = error.filename or folder
+            raise JournalError(f"{named} cannot be used ({error.strerror}): let this user read and write it") from error
         except JournalError:
             self.close()
             raise
@@ -158,11 +161,13 @@ class Journal:
             raise JournalError(f"{self._snapshot_path(journals[-1])} is missing: its journal means nothing without it")
         if not numbers:
             return 0, 0
-        data = self._snapshot_path(number).read_bytes()
+        path = self._snapshot_path(number)
+        data = _bytes_of(path)
         payload = _payload(data)
         if payload is None:
-            raise JournalError(f"{self._snapshot_path(number)} is damaged: restore it from a copy")
-        self.ledger = restored(json.loads(payload))
+            raise JournalError(f"{path} is damaged: restore it from a copy")
+        with _understood(path):
+            self.ledger = restored(json.loads(payload))
         return number, len(data)
 
     def _read_journal(self) -> int:
@@ -170,10 +175,11 @@ class Journal:
         path = self._journal_path(self._number)
         if not path.exists():
             return 0
-        payloads, good_bytes = whole_records(path.read_bytes(), name=str(path))
-        for payload in payloads:
-            for command in commands_read(payload):
-                self.ledger.apply(command)
+        payloads, good_bytes = whole_records(_bytes_of(path), name=str(path))
+        with _understood(path):
+            for payload in payloads:
+                for command in commands_read(payload):
+                    self.ledger.apply(command)
         return good_bytes
 
     def _open_file(self, good_bytes: int) -> None:
@@ -212,10 +218,26 @@ def _payload(line: bytes) -> bytes | None:
     return rest[rest.index(b" ") + 1 : -1]
 
 
+def _bytes_of(path: Path) -> bytes:
+    """A whole file. A pipe or a device would be waited for: it is refused."""
+    if not path.is_file():
+        raise JournalError(f"{path} is no file: {_MEND}")
+    return path.read_bytes()
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """What lies here is whole, and may still be of another program or another version: it means nothing to us."""
+    try:
+        yield
+    except Exception as error:
+        raise JournalError(f"{path} is no ledger of this version ({error!r:.200}): {_MEND}") from error
+
+
 def _numbers(folder: Path, kind: str) -> Iterator[int]:
     for path in folder.glob(f"{kind}-*.log"):
         number = path.stem.removeprefix(f"{kind}-")
-        if number.isdigit():
+        if number.isdecimal() and number.isascii():
             yield int(number)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,19 +213,49 @@ def test_a_full_disk_is_said_and_costs_nothing_that_was_written(tmp_path: Path) 
     assert [account[0][0] for account in state["accounts"]] == ["batch", "run"]
 
 
-def test_commands_of_another_kind_are_named_as_unreadable(tmp_path: Path) -> None:
-    """A journal of something else, or of a later version, is not half understood."""
-    (tmp_path / "journal-000000.log").write_bytes(framed(b'[["transfer","a","b"]]', TIME_MS))
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'[["transfer","a","b"]]',
+        b"[[]]",
+        b"7",
+        b'{"a":1}',
+        b'[["reserve","t#9","run","many",0]]',
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+def test_lines_of_something_else_are_named_as_no_ledger(tmp_path: Path, payload: bytes) -> None:
+    """A journal of another program, or of a later version, is not half understood, however it is wrong."""
+    carried_out(tmp_path, COMMANDS[:3])
+    with (tmp_path / "journal-000000.log").open("ab") as journal:
+        journal.write(framed(payload, TIME_MS))
 
-    with pytest.raises(JournalError, match="cannot be read: KeyError"):
+    with pytest.raises(JournalError, match=r"journal-000000\.log is no ledger of this version .* restore it"):
         Journal(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_journal_that_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe would be waited for until somebody writes into it."""
+    make(tmp_path / "journal-000000.log")
+
+    with pytest.raises(JournalError, match=r"journal-000000\.log is no file: restore it"):
+        Journal(tmp_path)
+
+
+def test_names_with_other_digits_are_no_journals(tmp_path: Path) -> None:
+    """Who reads a folder with its own alphabet finds no number there."""
+    (tmp_path / "journal-\u00b2\u00b3.log").write_text("")
+
+    Journal(tmp_path).close()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """As an error of the caller, not as a traceback of the system."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(JournalError, match="cannot be read"):
+    with pytest.raises(JournalError, match=r"file cannot be used \(File exists\): let this user"):
         Journal(tmp_path / "file")
 
 
