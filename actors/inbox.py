@@ -154,7 +154,7 @@ class Inbox:
         """The one door. A task that the host has already is not taken twice."""
         if now_s >= self._lookahead.next_s:
             self._lookahead.look(len(self._running), now_s)
-        match event:  # by class alone: to take a value out in a pattern costs thrice as much, and each sub-agent is here
+        match event:  # by class alone: values taken out in a pattern cost thrice as much
             case Granted():
                 return self._granted(event.task_id)
             case Ended():

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -23,29 +24,62 @@ AUTOSCALER = "monitor.py"  # of nodes that come and go; to end it by SIGTERM tak
 LOOK_S = 0.05
 
 
+@dataclass
+class _Connection:
+    """This process's way to Ray, which batches in several threads share: the last one to leave ends it."""
+
+    users: int = 0
+    ends: ExitStack = field(default_factory=ExitStack)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def join(self, settings: Settings) -> None:
+        with self.lock:
+            if not self.users:
+                with ExitStack() as ends:
+                    _connect(settings, ends)
+                    self.ends = ends.pop_all()
+            self.users += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if not self.users:
+                self.ends.close()
+
+
+_connection = _Connection()
+
+
 @contextmanager
 def connected(settings: Settings) -> Iterator[None]:
-    """Ray for the time of a batch. An embedded one is started and stopped here; a cluster is left as it is.
+    """Ray for the time of a batch. An embedded one is started here, and stopped when no batch of this process is left;
+    a cluster is left as it is.
 
     Raises SettingsError when the cluster's address cannot be reached.
     """
+    _connection.join(settings)
+    try:
+        yield
+    finally:
+        _connection.leave()
+
+
+def _connect(settings: Settings, ends: ExitStack) -> None:
+    """Ray for this process, unless it has one already; `ends` is told what is to be undone."""
     if ray.is_initialized() and not ahead.waiting():
-        yield
         return
-    with ExitStack() as stack:
-        if settings.mode == "embedded":  # what is ours ends with us, whatever we die of; a cluster is not ours
-            if not ahead.waiting():
-                begin(dashboard=settings.dashboard)
-            begun = ahead.taken()
-            stack.callback(begun.end)
-            reaper = begun.ready()
-            stack.callback(reaper.close)
-            stack.callback(ray.shutdown)
-            stack.callback(reaper.note)
-        else:
-            _join(settings.address)
-            stack.callback(ray.shutdown)
-        yield
+    if settings.mode == "embedded":  # what is ours ends with us, whatever we die of; a cluster is not ours
+        if not ahead.waiting():
+            begin(dashboard=settings.dashboard)
+        begun = ahead.taken()
+        ends.callback(begun.end)
+        reaper = begun.ready()
+        ends.callback(reaper.close)
+        ends.callback(ray.shutdown)
+        ends.callback(reaper.note)
+    else:
+        _join(settings.address)
+        ends.callback(ray.shutdown)
 
 
 def begin(*, dashboard: bool = False) -> None:
