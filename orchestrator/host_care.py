@@ -14,7 +14,8 @@ from orchestrator.hands import Hands
 from orchestrator.losses import Losses
 from orchestrator.runs import Runs
 
-PREFETCH = 4  # a host may hold this many times the tasks that it runs at once
+PREFETCH = 4  # a host may hold this many times the tasks that it runs at once, and
+PREFETCH_MAX = 1_024  # so many more than those, at most: the others are for hosts that are not ready yet
 CAPACITY_MIN = 16
 
 
@@ -37,7 +38,7 @@ class HostCare:
         said = moves.HostReady(
             host=ready.host,
             agent=ready.agent,
-            capacity=max(CAPACITY_MIN, PREFETCH * ready.sessions_max),
+            capacity=max(CAPACITY_MIN, ready.sessions_max + min(PREFETCH_MAX, (PREFETCH - 1) * ready.sessions_max)),
             sessions_max=ready.sessions_max,
             now_s=now_s,
         )
