@@ -46,7 +46,8 @@ async def ray_place(
         actor = find_shared(shared) if shared else start_budget(ledger, durable=settings.durable)
         connected_to = partial(connect, actor)
         budget = connected_to()
-        fleet = RayFleet(connected_to, fixed=settings.mode == "embedded", first=cores())
+        ours = settings.mode == "embedded"
+        fleet = RayFleet(connected_to, fixed=ours, first=max(1, cores()) if ours else sys.maxsize)
         try:
             fleet.begin(hosts)
             yield fleet, budget
@@ -59,8 +60,8 @@ class RayFleet:
     """One actor per host. `ledger` makes the client by which each pays from the one budget.
 
     `fixed`: the cluster has the nodes that it has, and nobody adds any.
-    `first`: so many hosts are started before one of them is ready. A start takes most of a second of a core, and
-    sooner than several that begin together one that begins alone can work.
+    `first`: so many hosts are started before one of them is ready, the others then. A start takes most of a second of
+    a core, and those that begin beside each other on one are all late. On a cluster that grows none waits for another.
     """
 
     ledger: BudgetFactory
