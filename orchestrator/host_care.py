@@ -38,7 +38,7 @@ class HostCare:
         said = moves.HostReady(
             host=ready.host,
             agent=ready.agent,
-            capacity=max(CAPACITY_MIN, ready.sessions_max + min(PREFETCH_MAX, (PREFETCH - 1) * ready.sessions_max)),
+            capacity=capacity_of(ready.sessions_max),
             sessions_max=ready.sessions_max,
             now_s=now_s,
         )
@@ -71,3 +71,8 @@ class HostCare:
             self.clockwork.step(clockwork.HostStarted(self.hands.fleet.replace(host), self.clock()))
             self.clockwork.step(clockwork.HostGone(host, self.clock()))
         await self.books.charge(hosts, self.runs, hurry=lambda: bool(self.endings.stopped))
+
+
+def capacity_of(sessions_max: int) -> int:
+    """How many unanswered tasks a host may hold that runs so many at once."""
+    return max(CAPACITY_MIN, sessions_max + min(PREFETCH_MAX, (PREFETCH - 1) * sessions_max))

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from actors.contracts import Outcome, Reason, Task
 from actors.tables import OutcomeRows, outcome_batch
 from orchestrator.follow_ups import FollowUps
 from orchestrator.known_outcomes import Known
 from orchestrator.patterns import FanOut
-from orchestrator.runs import Finish, Run, State, Step
+from orchestrator.runs import Run
 from orchestrator.tally import Tally
 from support.tasks import a_failure, a_result, a_task
+from support.two_stages import TwoStages
 
 ONE, TWO, LAST = a_task("one"), a_task("two"), a_task("last")
-
-
-@dataclass(frozen=True, slots=True)
-class Then:
-    """Tasks, and one more when all of them have ended."""
-
-    first: tuple[Task, ...]
-    then: Task
-
-    def next(self, state: State) -> Step:
-        if not state.planned:
-            return self.first
-        if state.open:
-            return ()
-        return Finish() if self.then.id in state.planned else (self.then,)
-
-
-STAGES = Run(id="r", pattern=Then((ONE, TWO), LAST))
+STAGES = Run(id="r", pattern=TwoStages((ONE, TWO), LAST))
 
 
 def knowing(*outcomes: Outcome) -> FollowUps:

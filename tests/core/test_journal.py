@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """As an error of the caller, not as a traceback of the system."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(JournalError, match=r"file cannot be used \(File exists\): let this user"):
+    with pytest.raises(JournalError, match=r"file cannot be used \(File exists\): it has to be this user's"):
         Journal(tmp_path / "file")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.reaper import family, processes
+from support.left_processes import left_of
 
 PROGRAM = """
 import asyncio, sys
@@ -62,17 +63,6 @@ def started(folder: Path) -> tuple[subprocess.Popen[str], dict[int, str]]:
     ours = {pid: known[pid][1] for pid in family({process.pid: known[process.pid][1]}) if pid in known}
     assert len(ours) > 5, "a driver, Ray's own, a host and a budget"
     return process, ours
-
-
-def left_of(ours: dict[int, str]) -> list[int]:
-    """Those that are still there after the moment that the reaper takes."""
-    give_up_s = time.monotonic() + 5.0
-    while True:
-        known = processes()
-        left = [pid for pid, began in ours.items() if pid in known and known[pid][1] == began]
-        if not left or time.monotonic() > give_up_s:
-            return left
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGINT, signal.SIGINT], [signal.SIGINT]])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.reaper import family, processes
+from support.left_processes import left_of
 
 
 def muster(*arguments: str, folder: Path) -> subprocess.Popen[bytes]:
@@ -38,17 +39,6 @@ def begun_by(process: subprocess.Popen[bytes]) -> dict[int, str]:
         seen |= {pid: known[pid][1] for pid in family({process.pid: began}) if pid in known}
         time.sleep(0.02)
     return seen
-
-
-def left_of(ours: dict[int, str]) -> list[int]:
-    """Those that are still there after a moment."""
-    give_up_s = time.monotonic() + 5.0
-    while True:
-        known = processes()
-        left = [pid for pid, began in ours.items() if pid in known and known[pid][1] == began]
-        if not left or time.monotonic() > give_up_s:
-            return left
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("command", [["audit", "nothing.yaml"], ["resume", "run"]])

@@ -30,31 +30,17 @@ from orchestrator.batch import Batch, open_account
 from orchestrator.driver import Driver
 from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.patterns import FanOut
-from orchestrator.runs import Finish, Pattern, Run, State, Step
+from orchestrator.runs import Pattern, Run, State
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 from orchestrator.telemetry import Telemetry
+from support.two_stages import TwoStages
 
 BATCH = "batch"
 INTERRUPTIONS_MAX = 4
 INCARNATION_S_MAX = 4 * 3600.0
 CALL_S, BRISK_CALL_S = (0.05, 8.0), (0.0005, 0.005)  # what a provider takes for a reply
 FATES = ("answers", "refused", "cut", "hangs", "invalid")
-
-
-@dataclass(frozen=True, slots=True)
-class TwoStages:
-    """Independent tasks first; one more, when all of them have ended."""
-
-    first: tuple[Task, ...]
-    then: Task
-
-    def next(self, state: State) -> Step:
-        if not state.planned:
-            return self.first
-        if state.open:
-            return ()
-        return Finish() if self.then.id in state.planned else (self.then,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
