@@ -115,11 +115,7 @@ class Runner:
             if isinstance(instruction, ModelRequest):
                 event = await self._call_model(task, instruction, bill)
             elif isinstance(instruction, CallTools):
-                calls = instruction.calls
-                one = len(calls) == 1
-                event = ToolsReturned(
-                    [await self._call_tool(task, calls[0], bill)] if one else await self._call_tools(task, calls, bill)
-                )
+                event = ToolsReturned(await self._call_tools(task, instruction.calls, bill))
             elif isinstance(instruction, CallOverseer):
                 event = await self._call_overseer(task, instruction, bill)
             else:
@@ -179,6 +175,8 @@ class Runner:
         return Overseen(reply, unseen_tokens)
 
     async def _call_tools(self, task: Task, calls: tuple[ToolUse, ...], bill: Bill) -> list[ToolReturn]:
+        if len(calls) == 1:
+            return [await self._call_tool(task, calls[0], bill)]
         named = [asyncio.create_task(self._call_tool(task, call, bill), name=task.id) for call in calls]
         return await asyncio.gather(*named)
 

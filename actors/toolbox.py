@@ -87,7 +87,7 @@ class Toolbox:
 
     async def _once(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         """Equal calls on equal inputs, within a run, are made once; what came of them is told to all."""
-        key = (task.run_id, call.name, call.said)
+        key = (task.run_id, call.name, call.arguments_text)
         known = self._known.get(key) or self._older.get(key)
         if known is not None and known.inputs == task.inputs:
             told = known.returned or await known.wait()

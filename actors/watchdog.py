@@ -186,4 +186,4 @@ def words(text: str) -> set[str]:
 
 
 def _said(call: ToolUse) -> str:
-    return f"{call.name} {call.said}"
+    return f"{call.name} {call.arguments_text}"

@@ -28,6 +28,7 @@ from budget.wire import commands_read
 COMPACT_BYTES_MIN = 16 << 20  # a journal is replaced by a snapshot when it is this large, and
 COMPACT_RATIO = 4  # this many times the last snapshot: so that compaction costs a constant share of writing
 LOCK_WAIT_S = 10.0  # for a process that was killed just now to be gone
+_USABLE = "it has to be this user's to write, with room on its disk"
 _MEND = "restore it from a copy; without one, what was spent here is known to outcomes/ and to the provider alone"
 
 
@@ -78,7 +79,8 @@ class Journal:
         except OSError as error:
             self.close()
             named = error.filename or folder
-            raise JournalError(f"{named} cannot be used ({error.strerror}): let this user read and write it") from error
+            said = error.strerror or error
+            raise JournalError(f"{named} cannot be used ({said}): {_USABLE}") from error
         except JournalError:
             self.close()
             raise

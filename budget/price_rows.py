@@ -16,8 +16,6 @@ CACHE_READ, CACHE_WRITE, CACHE_WRITE_1H, BATCH = Decimal(1), Decimal("1.25"), De
 """Where a row does not state its own, in multiples of the plain input price, BATCH of everything. Writes and batches:
 the same for all models on the provider's price page (docs/budget.md); reads: no reduction, so never too low."""
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is installed: about ten times faster
-
 _FIELDS = {
     "models",
     "input",
@@ -35,7 +33,7 @@ _FIELDS = {
 def parsed(text: str, *, where: str) -> list[Price]:
     """The prices in a YAML list. Raises: PriceError naming `where`, the row and the field."""
     try:
-        document = yaml.load(text, Loader=LOADER)  # either is a safe one
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise PriceError(f"{where} is not YAML: {error}") from error
     rows = document.get("rows") if isinstance(document, dict) else None

@@ -29,10 +29,10 @@ class ToolUse(NamedTuple):
     arguments: Mapping[str, JsonValue]
 
     @property
-    def said(self) -> str:
-        """The arguments as text: the same for equal ones, in whatever order they come."""
+    def arguments_text(self) -> str:
+        """The same for equal arguments, in whatever order and in whatever mapping they come."""
         given = self.arguments
-        return str(given) if len(given) < 2 else str(dict(sorted(given.items())))
+        return str(dict(given) if len(given) < 2 else dict(sorted(given.items())))
 
 
 class ToolResult(NamedTuple):
