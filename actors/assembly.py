@@ -19,7 +19,8 @@ from actors.models.base import Effort, ModelClient, tell_sharers
 from actors.models.cache import CacheCount
 from actors.models.store import Store
 from actors.overseer import Overseer
-from actors.runner import Rules, Runner
+from actors.rules import Rules
+from actors.runner import Runner
 from actors.schema import output_schema, validated
 from actors.specialists.base import Specialist
 from actors.steps import Answer, Check, Role

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any, cast
 
 import pyarrow as pa
 import ray
 
 from actors.assembly import HostSpec, assemble
-from actors.hosting import GC_THRESHOLDS, Drained
+from actors.hosting import Drained
 from actors.tables import tasks_of
 from budget import BudgetFactory
+from budget.patience import be_patient
 
 WATCH = "watch"  # the group of calls that have a thread of their own
 CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under way
@@ -23,7 +23,7 @@ class HostActor:
     def __init__(self, spec: HostSpec, ledger: BudgetFactory) -> None:
         self._spec = spec
         self._budget = ledger()
-        gc.set_threshold(*GC_THRESHOLDS)
+        be_patient()
 
     async def ready(self) -> str:
         """The host's id, once it can take tasks."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import inspect
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -27,29 +24,13 @@ from budget.errors import BudgetUnreachableError, JournalError, UnknownAccountEr
 
 log = logging.getLogger("muster.host")
 
-# Collect cycles after so many new objects, not after 700: thousands of live conversations would be walked through
-# over and over. Measured by benchmarks/fanout.py: a quarter of the time of a sub-agent.
-GC_THRESHOLDS = (50_000, 20, 100)
-
 AHEAD_MAX = 256  # holds for tasks that have not begun; where more run at once, as many as those
 
 # What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
 SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
 
 
-@contextmanager
-def patient_gc() -> Iterator[None]:
-    """Fewer walks through many live objects, for as long as sessions run in this process."""
-    before = gc.get_threshold()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(NamedTuple):
     """What has finished since the last drain, and conversations that are kept. Say `number` back to acknowledge it."""
 
     number: int
@@ -171,8 +152,8 @@ class Host:
     def _stop(self, task: Task) -> None:
         session = self._sessions[task.id]
         session.cancel()
-        if inspect.getcoroutinestate(cast(Any, session.get_coro())) == inspect.CORO_CREATED:  # it will never begin
-            del self._sessions[task.id]
+        if task.id in self._received_s:  # it has not begun, and now never will
+            del self._sessions[task.id], self._received_s[task.id]
             self._withdraw(task)
             self._step(inbox.Settling(task.id))
 

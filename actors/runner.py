@@ -16,6 +16,7 @@ from actors.deadlines import Deadlines
 from actors.foreign import OURS, mistake_in, shown, trace
 from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_of, unseen_tokens_of
 from actors.redaction import redacted
+from actors.rules import Rules
 from actors.session import Session
 from actors.specialists.base import Specialist
 from actors.steps import (
@@ -40,19 +41,6 @@ from actors.transcripts import ending, transcript, wanted
 log = logging.getLogger("muster.subagent")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a batch sets for all of its sessions."""
-
-    batch: str = "batch"
-    account: str = ""  # that the runs are under, where it is not the batch's own
-    on_exhausted: str = "wait"  # or "skip"
-    grants: frozenset[str] = frozenset()  # names of tools with effect `act` that may run
-    spans: bool = True
-    traced: bool = False  # tell the provider which span its call belongs to
-    transcripts: str = "none"  # whose conversations are kept: all, failures, none
-
-
 @dataclass(slots=True)
 class Runner:
     """Runs tasks of one specialist, many at once, in one event loop."""
@@ -64,7 +52,7 @@ class Runner:
     toolbox: Toolbox
     threads: Executor
     host: str
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     clock: Callable[[], float] = time.time
     deadlines: Deadlines = field(default_factory=Deadlines)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from actors.contracts import JsonValue, Reason
 from actors.models.base import Effort, Message, ModelReply, ModelRequest, ToolSpec, ToolUse
 from actors.overseer import Overseer
-from actors.watchdog import USUAL, WatchLimits
+from actors.rules import USUAL, WatchLimits
 
 
 class Answer(NamedTuple):

@@ -13,46 +13,10 @@ from typing import TYPE_CHECKING
 
 from actors.contracts import JsonValue
 from actors.models.base import Message, ToolResult, ToolUse
-from budget.errors import TaskError
+from actors.rules import WatchLimits
 
 if TYPE_CHECKING:
     from actors.steps import ToolReturn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchLimits:
-    """How much of what is no progress a session may do. Raises TaskError for a limit below 1, or a share beyond 0 to 1.
-
-    `repeats_max`: the same call with the same arguments, while nothing new comes of it or of a call beside it.
-    `fruitless_turns_max`: turns in a row in which every tool call failed.
-    `stale_turns_max`: turns in a row without news, and with them no more than `stale_tokens_max` tokens, or
-    `stale_share_max` of the task's ceiling where that is less. Both must be passed: a costly turn alone is no runaway.
-    The field's example burned 412 dollars in 200 such turns (docs/models.md); five of ten thousand tokens end it.
-    `calls_max`: the tool calls of one reply that are made; those above it are answered with an error, and the session
-    goes on. Models rarely ask for more than 20 side by side, and Anthropic's scaling rule gives an agent of a hard
-    question 10 to 15 calls for all of its turns ("How we built our multi-agent research system", 2025-06-13).
-    """
-
-    repeats_max: int = 4
-    fruitless_turns_max: int = 5
-    stale_turns_max: int = 4
-    stale_tokens_max: int = 50_000
-    stale_share_max: float = 0.25
-    calls_max: int = 32
-
-    def __post_init__(self) -> None:
-        for name in ("repeats_max", "fruitless_turns_max", "stale_turns_max", "stale_tokens_max", "calls_max"):
-            if getattr(self, name) < 1:
-                raise TaskError(f"the watchdog's {name} is {getattr(self, name)}, and must be at least 1")
-        if not 0 < self.stale_share_max <= 1:
-            raise TaskError(f"the watchdog's stale_share_max is {self.stale_share_max}, and must lie above 0, up to 1")
-
-    def stale_tokens(self, tokens_max: int) -> int:
-        """What a task of this ceiling may burn without news."""
-        return min(self.stale_tokens_max, int(self.stale_share_max * tokens_max))
-
-
-USUAL = WatchLimits()
 
 
 @dataclass(slots=True)

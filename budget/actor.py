@@ -16,6 +16,7 @@ from budget.commands import ALERT_PERCENTS, Command
 from budget.desk import Desk
 from budget.errors import BudgetError, BudgetUnreachableError, UnknownAccountError
 from budget.money import Limit, Period
+from budget.patience import be_patient
 from budget.sender import TransportLost
 from budget.standing import Standing, standing_from_rows, standing_rows
 from budget.wire import News, Reply, commands_read, commands_written, news_read, news_written, reply_read, reply_written
@@ -36,6 +37,7 @@ class BudgetActor:
     def __init__(
         self, folder: str | None, durable: bool = True, period: Period | None = None, lease_s: float | None = None
     ) -> None:
+        be_patient()
         self._refused: BudgetError | None = None
         try:
             self._open_desk = Desk(Path(folder) if folder else None, durable=durable, period=period, lease_s=lease_s)

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from actors.assembly import ModelFactory
 from actors.contracts import JsonValue
-from actors.hosting import patient_gc
 from budget import Limit
 from budget.errors import RunDirectoryError, SettingsError
+from budget.patience import patient_gc
 from jobs.budgets import Alarm
 from jobs.job import Job
 from jobs.models import ModelChoice, choose_model

@@ -16,12 +16,12 @@ from typing import Any, TypeAlias
 
 from actors.accounts import driver_account, is_driver_account
 from actors.assembly import Assigned, HostSpec, ModelFactory
-from actors.hosting import patient_gc
-from actors.runner import Rules
+from actors.rules import Rules
 from actors.specialists.base import Specialist
 from actors.threads import Threads
 from budget import AccountStanding, Alert, Budget, Limit, Price, local_budget, price_of
 from budget.errors import SettingsError
+from budget.patience import patient_gc
 from orchestrator.blockade import guarded
 from orchestrator.driver import Driver, FinishedRun
 from orchestrator.fleets import Fleet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
 from collections.abc import Coroutine
@@ -15,9 +14,9 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.hosting import GC_THRESHOLDS
 from actors.threads import Threads
 from budget import BudgetFactory
+from budget.patience import be_patient
 from orchestrator.batch import Batch
 from orchestrator.drivers import DriverLost
 from orchestrator.exporters import exported
@@ -38,7 +37,7 @@ class DriverActor:
 
     def __init__(self, given: Assignment, ledger: BudgetFactory, log_level: int) -> None:
         logging.basicConfig(level=log_level, format=LOG_FORMAT)
-        gc.set_threshold(*GC_THRESHOLDS)
+        be_patient()
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(Threads(name="driver"))
         threading.Thread(target=self._loop.run_forever, name="driver", daemon=True).start()

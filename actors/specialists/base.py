@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from actors.contracts import JsonValue, Task
 from actors.models.base import Effort
+from actors.rules import USUAL, WatchLimits
 from actors.tools.base import Tool, ToolContext
-from actors.watchdog import USUAL, WatchLimits
 from budget.errors import TaskError
 
 TOOLS_MAX = 12  # above this a specialist is no specialist: a 27-tool agent is mediocre at all of them

@@ -17,7 +17,7 @@ from actors.contracts import Failure, Outcome, Reason, Task
 from actors.hosting import Host
 from actors.models.base import ModelReply, ModelRequest
 from actors.models.scripted import ScriptedModel, says
-from actors.runner import Rules
+from actors.rules import Rules
 from actors.specialists.base import Specialist
 from actors.tables import outcomes_of
 from budget import Budget, Limit

@@ -18,6 +18,7 @@ from actors.models.base import (
     ToolSpec,
     ToolUse,
 )
+from actors.rules import WatchLimits
 from actors.session import RESULT_BYTES_MAX, Session
 from actors.steps import (
     Answer,
@@ -32,7 +33,6 @@ from actors.steps import (
     ToolReturn,
     ToolsReturned,
 )
-from actors.watchdog import WatchLimits
 
 
 def check_answer(text: str) -> Answer | str:

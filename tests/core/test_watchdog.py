@@ -9,10 +9,11 @@ import pytest
 
 from actors.contracts import JsonValue, Reason, Usage
 from actors.models.base import ModelReply, ModelRequest, StopReason, Text, ToolUse
+from actors.rules import WatchLimits
 from actors.session import Session
 from actors.specialists.base import Specialist
 from actors.steps import Answer, Begun, CallTools, Ended, Role, ToolReturn, ToolsReturned
-from actors.watchdog import WatchLimits, words
+from actors.watchdog import words
 from budget.errors import TaskError
 from support.tasks import a_task
 

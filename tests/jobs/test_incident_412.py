@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from actors import ModelReply, ModelRequest, Reason, ScriptedModel, Specialist, ToolResult, Usage, tool
 from actors.models.scripted import calls, says
+from actors.rules import WatchLimits
 from actors.tools.base import ToolError
-from actors.watchdog import WatchLimits
 from orchestrator import Settings, dispatch
 from orchestrator.plan_report import Report
 

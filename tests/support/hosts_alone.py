@@ -11,7 +11,7 @@ from actors.assembly import Assigned, HostSpec, assemble
 from actors.contracts import Outcome, Task
 from actors.hosting import Host
 from actors.models.base import ModelClient
-from actors.runner import Rules
+from actors.rules import Rules
 from actors.specialists.base import Specialist
 from actors.tables import outcomes_of
 from budget import AccountStanding, Limit
