@@ -1,15 +1,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+STAMP := $(VENV)/.compiled
+MACHINE_CODE := actors/*.so budget/*.so orchestrator/*.so
 
-.PHONY: setup audit test test-slow lint types contracts clean
+.PHONY: setup audit test test-slow lint types contracts pure clean
 
-$(STAMP): pyproject.toml
+$(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Muster needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; say PYTHON=/path/to/python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $(STAMP)
+	MUSTER_COMPILE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# What runs for each sub-agent, as machine code beside its source; without a C compiler it stays Python, and is slower.
+$(STAMP): $(INSTALLED) setup.py $(wildcard actors/*.py budget/*.py orchestrator/*.py)
+	rm -f $(MACHINE_CODE)
+	$(BIN)/python setup.py --quiet build_ext --inplace >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
+	ls budget/compiled__mypyc*.so >/dev/null 2>&1 || echo 'Not compiled, and so half as fast: $(VENV)/compile.log says why'
+	touch $@
 
 setup: $(STAMP)
 
@@ -33,5 +42,10 @@ test: lint types contracts
 test-slow: $(STAMP)
 	$(BIN)/pytest
 
+# All of it as Python again, for a debugger to step through; until something that is compiled has changed.
+pure: $(INSTALLED)
+	rm -f $(MACHINE_CODE)
+	touch $(STAMP)
+
 clean:
-	rm -rf $(VENV) build *.egg-info runs sample
+	rm -rf $(VENV) build *.egg-info $(MACHINE_CODE) runs sample

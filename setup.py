@@ -32,6 +32,9 @@ COMPILED = [
     "budget/ledger.py",
     "budget/line.py",
     "budget/sender.py",
+    "orchestrator/clockwork.py",
+    "orchestrator/dispatch.py",
+    "orchestrator/follow_ups.py",
 ]
 
 
@@ -42,7 +45,7 @@ def extensions() -> list[Extension]:
 
     # Other packages' types would change nothing, and take a minute to read. -O3 is no faster, and takes twice as long.
     options = ["--config-file=", "--no-site-packages", "--ignore-missing-imports", "--follow-imports=silent"]
-    built = mypycify([*options, *COMPILED], group_name="muster", opt_level="1", debug_level="0")
+    built = mypycify([*options, *COMPILED], group_name="budget.compiled", opt_level="1", debug_level="0")
     for extension in built:
         extension.optional = True  # without a C compiler: a warning, and Python
     return built

@@ -95,16 +95,21 @@ class Toolbox:
         known = self._known[key] = Known(task.inputs)
         if len(self._known) > KNOWN_MAX:
             self._older, self._known = self._known, {}
-        returned = None
         try:
             returned = await self._guarded(tool, task, call)
-        finally:
-            known.settle(returned)
-            if returned is None or returned.error is not None:  # it may be gone the next time
-                for where in (self._known, self._older):
-                    if where.get(key) is known:
-                        del where[key]
+        except BaseException:
+            self._forget(key, known)
+            known.settle(None)
+            raise
+        if returned.error is not None:  # it may be gone the next time
+            self._forget(key, known)
+        known.settle(returned)
         return returned
+
+    def _forget(self, key: tuple[str, str, str], known: Known) -> None:
+        for where in (self._known, self._older):
+            if where.get(key) is known:
+                del where[key]
 
     async def _guarded(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         """What comes of it. A tool that has broken before is not called while its circuit is open."""
@@ -125,14 +130,14 @@ class Toolbox:
 
     async def _behind(self, breaker: Breaker, given: Pass, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         """A call whose end its breaker is told."""
-        broke: bool | None = None
+        broke = False
         try:
-            returned, broke = await self._executed(tool, task, call), False
+            returned = await self._executed(tool, task, call)
         except Exception as error:
             returned, broke = self._failed(task, call, error)
-        finally:
-            if broke is None:
-                breaker.abandoned(given)
+        except BaseException:
+            breaker.abandoned(given)
+            raise
         if broke:
             breaker.failed(given, self.clock(), str(returned.error))
         else:
