@@ -7,6 +7,7 @@ from budget.books import Books, no_account, settle, settle_waiting, state_of
 from budget.commands import PLAIN, Answer, Extend, Reconcile, Refusal, Reserve, Verdict, Withdraw
 from budget.expiry_rules import replace_charge
 from budget.line import blocker, hopeless, join, refusals
+from budget.money import UNLIMITED
 
 
 def reserve(books: Books, said: Reserve) -> Answer:
@@ -146,7 +147,7 @@ def _unfit(account: Account, tokens: int, microusd: int | None) -> Answer | None
     if tokens < 0 or (microusd or 0) < 0:
         return PLAIN[Verdict.INVALID]
     if microusd is None:
-        capped = [above for above in account.path if above.limit.microusd is not None]
+        capped = [above for above in account.path if above.limit_microusd < UNLIMITED]
         if capped:
             return Answer(Verdict.UNPRICED, refusals=tuple(_unpriced_under(above) for above in capped))
     return None

@@ -128,7 +128,7 @@ def _news(rows: Sequence[Any]) -> News:
 def _answer_row(answer: Answer) -> int | list[Any]:
     """The bare verdict when there is nothing else to say. What was decided for others does not travel here."""
     if PLAIN[answer.verdict] is answer:
-        return answer.verdict.value
+        return int(answer.verdict)
     charged = answer.charged and (answer.charged.tokens, answer.charged.microusd)
     return [answer.verdict.value, answer.repeated, charged, answer.refusals, answer.expired_ids]
 
