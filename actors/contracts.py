@@ -33,6 +33,7 @@ class Reason(StrEnum):
 
 
 T = TypeVar("T")
+_REAL = (int, float)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -68,16 +69,31 @@ class Task:
 
     def __post_init__(self) -> None:
         texts = self.id and self.run_id and self.agent and self.objective and self.output_schema
-        if not (texts and self.idempotency_key and self.tokens_max > 0 and self.turns_max > 0 and self.deadline_s > 0):
+        typed = type(self.tokens_max) is int and type(self.turns_max) is int and isinstance(self.deadline_s, _REAL)
+        named = isinstance(self.id, str) and isinstance(self.run_id, str) and isinstance(self.required, int)
+        if not (
+            typed and named and texts and self.idempotency_key
+            and self.tokens_max > 0 and self.turns_max > 0 and self.deadline_s > 0
+        ):  # fmt: skip
             raise TaskError(self._mistake())
 
     def _mistake(self) -> str:
         for name in ("id", "run_id", "agent", "objective", "output_schema", "idempotency_key"):
-            if not getattr(self, name):
+            said = getattr(self, name)
+            if not said:
                 return f"task {self.id!r}: {name} is empty; every task states it"
-        limits = {name: getattr(self, name) for name in ("tokens_max", "turns_max", "deadline_s")}
-        wrong = next(name for name, limit in limits.items() if not limit > 0)
-        return f"task {self.id!r}: {wrong} is {limits[wrong]}, and must be above 0"
+            if not isinstance(said, str):
+                return f"task {self.id!r}: {name} is {said!r}, and must be text"
+        if not isinstance(self.required, int):
+            return f"task {self.id!r}: required is {self.required!r}: say True or False"
+        for name in ("tokens_max", "turns_max", "deadline_s"):
+            said = getattr(self, name)
+            if not isinstance(said, _REAL) if name == "deadline_s" else type(said) is not int:
+                kind = "plain" if name == "deadline_s" else "whole"
+                return f"task {self.id!r}: {name} is {said!r}, and must be a {kind} number"
+            if not said > 0:
+                return f"task {self.id!r}: {name} is {said}, and must be above 0"
+        raise AssertionError(f"nothing is wrong with {self}")
 
 
 class Usage(NamedTuple):

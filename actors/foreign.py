@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -22,16 +22,28 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 T = TypeVar("T")
 
 
-def mistake_in(reply: object) -> str:
-    """What is wrong with what a model client gave as its reply, in a sentence; empty when nothing is."""
+def taken(reply: object) -> ModelReply | str:
+    """What a model client gave as its reply, as a session may rely on it; or what is wrong with it, in a sentence."""
     if not isinstance(reply, ModelReply):
         return f"reply() gave {_kind(reply)}, not a ModelReply"
+    if type(reply.blocks) is not tuple or type(reply.model) is not str or type(reply.called) is not str:
+        if not isinstance(reply.blocks, Iterable):
+            return f"the reply's blocks are {_kind(reply.blocks)}, not a tuple"
+        reply = reply._replace(blocks=(*reply.blocks,), model=str(reply.model or ""), called=str(reply.called or ""))
+    return _mistake_in(reply) or reply
+
+
+def _mistake_in(reply: ModelReply) -> str:
     usage, stop_reason = reply.usage, reply.stop_reason
     if not isinstance(usage, Usage):
         return f"the reply's usage is {_kind(usage)}, not a Usage"
     for count in usage:
         if type(count) is not int or not 0 <= count < TOKENS_MAX:
             return f"the reply's usage counts {count!r} tokens: give whole numbers, at least 0"
+    if type(reply.unseen_tokens) is not int or not 0 <= reply.unseen_tokens < TOKENS_MAX:
+        return f"the reply's unseen_tokens are {reply.unseen_tokens!r}: give a whole number, at least 0"
+    if not isinstance(reply.saved, Usage):
+        return f"what the reply saved is {_kind(reply.saved)}, not a Usage"
     if not isinstance(stop_reason, StopReason):
         return f"the reply's stop_reason is {stop_reason!r}, not a StopReason"
     for block in reply.blocks:

@@ -43,8 +43,9 @@ class WatchLimits:
 
     def __post_init__(self) -> None:
         for name in ("repeats_max", "fruitless_turns_max", "stale_turns_max", "stale_tokens_max", "calls_max"):
-            if getattr(self, name) < 1:
-                raise TaskError(f"the watchdog's {name} is {getattr(self, name)}, and must be at least 1")
+            said = getattr(self, name)
+            if type(said) is not int or said < 1:
+                raise TaskError(f"the watchdog's {name} is {said!r}, and must be a whole number of at least 1")
         if not 0 < self.stale_share_max <= 1:
             raise TaskError(f"the watchdog's stale_share_max is {self.stale_share_max}, and must lie above 0, up to 1")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from actors.bill import Bill, Prices, counted
 from actors.contracts import JsonValue, Outcome, Reason, Result, Span, Task, Work, failure
 from actors.deadlines import Deadlines
-from actors.foreign import OURS, mistake_in, shown, trace
+from actors.foreign import OURS, shown, taken, trace
 from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_of, unseen_tokens_of
 from actors.redaction import redacted
 from actors.rules import Rules
@@ -114,7 +114,7 @@ class Runner:
             request = self._traced(request, task, bill)
         started_s = self.clock()
         try:
-            reply = await self.model.reply(request)
+            given = await self.model.reply(request)
         except ModelError as error:
             told = json.dumps(error.attributes) if error.attributes else ""
             self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
@@ -127,8 +127,9 @@ class Runner:
         except BaseException as error:  # of a client that is not ours, and may have been billed
             log.warning("model client broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))
             return self._model_broke(request, shown(error), started_s, bill)
-        if mistake := mistake_in(reply):
-            return self._model_broke(request, mistake, started_s, bill)
+        reply = taken(given)
+        if isinstance(reply, str):
+            return self._model_broke(request, reply, started_s, bill)
         bill.replied(request, reply)
         if self.rules.spans:
             told = counted(bill.model, request, reply)

@@ -62,9 +62,13 @@ class Settings:
                       "hosts_per_agent", "drivers", "tokens_max", "microusd_max", "batch_deadline_s",
                       "run_deadline_s")  # fmt: skip
         for name in (*above_zero, "watchdog_turns"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and 0 < value < inf):
-                raise SettingsError(f"{name} is {value} and must be {_above_zero(value)}{_option(name)}")
+            value, kind = getattr(self, name), int | float if name.endswith("_s") else int
+            if value is not None and not (isinstance(value, kind) and 0 < value < inf):
+                kind_said = "a whole number" if kind is int else "a number"
+                must = "above 0" if isinstance(value, kind) and value <= 0 else kind_said
+                raise SettingsError(f"{name} is {value} and must be {must}{_option(name)}")
+        if not isinstance(self.spans, bool):
+            raise SettingsError(f"spans is {self.spans!r} and must be True or False")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{name} is {getattr(self, name)!r} and must be one of {', '.join(choices)}")
@@ -132,10 +136,6 @@ _OPTIONS = {
     "run_deadline_s": "run-deadline",
     "hosts_per_agent": "hosts",
 }
-
-
-def _above_zero(value: object) -> str:
-    return "above 0" if isinstance(value, int | float) and value <= 0 else "a number"
 
 
 def _option(name: str) -> str:

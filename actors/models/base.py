@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import index
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -132,8 +133,8 @@ class ModelError(Exception):
         attributes: Mapping[str, JsonValue] | None = None,
     ) -> None:
         super().__init__(message)
-        self.unseen_tokens = unseen_tokens
-        self.circuit_open = circuit_open
+        self.unseen_tokens = index(unseen_tokens)  # a client that says less than a number is not believed at all
+        self.circuit_open = bool(circuit_open)
         self.attributes: dict[str, JsonValue] = dict(attributes or {})
 
 

@@ -108,6 +108,10 @@ class Specialist:
     def __post_init__(self) -> None:
         if not self.name or not self.prompt:
             raise TaskError(f"specialist {self.name!r}: name and prompt must be stated")
+        if type(self.output_tokens_max) is not int or self.output_tokens_max < 0:
+            raise TaskError(
+                f"specialist {self.name!r}: output_tokens_max is {self.output_tokens_max!r}, not a whole number"
+            )
         if len(self.tools) > TOOLS_MAX:
             raise TaskError(f"specialist {self.name!r} has {len(self.tools)} tools, at most {TOOLS_MAX}: split it")
         if len(self.prompt) > PROMPT_CHARACTERS_MAX:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,25 @@ def test_an_id_that_comes_again_is_refused_where_it_is_met(ids: list[tuple[str, 
 
     with pytest.raises(TaskError, match=said):
         shape(tasks)
+
+
+@pytest.mark.parametrize(
+    ("named", "value", "said"),
+    [
+        ("tokens_max", 20_000.0, "tokens_max is 20000.0, and must be a whole number"),
+        ("tokens_max", True, "tokens_max is True, and must be a whole number"),
+        ("tokens_max", 0, "tokens_max is 0, and must be above 0"),
+        ("turns_max", "5", "turns_max is '5', and must be a whole number"),
+        ("deadline_s", None, "deadline_s is None, and must be a plain number"),
+        ("deadline_s", float("nan"), "deadline_s is nan, and must be above 0"),
+        ("run_id", 5, "run_id is 5, and must be text"),
+        ("required", "no", "required is 'no': say True or False"),
+    ],
+)
+def test_a_task_of_wrong_kinds_is_refused_where_it_is_made(named: str, value: object, said: str) -> None:
+    """Long before a host would stumble over it."""
+    with pytest.raises(TaskError, match=said):
+        replace(task("a", "r"), **{named: value})  # type: ignore[arg-type]
 
 
 def test_a_task_may_have_the_name_of_another_tasks_run() -> None:
