@@ -20,6 +20,4 @@ def pytest_sessionstart() -> None:
         shims = (path for package in ("actors", "budget", "orchestrator") for path in ROOT.glob(f"{package}/*.so"))
         for source in (path.with_name(f"{path.name.partition('.')[0]}.py") for path in shims):
             if source.exists() and source.stat().st_mtime > machine_code.stat().st_mtime:
-                pytest.exit(
-                    f"{source} is newer than what was compiled of it: `make setup`, or `make pure`", returncode=2
-                )
+                pytest.exit(f"{source} is newer than its machine code: run `make setup` or `make pure`", returncode=2)
