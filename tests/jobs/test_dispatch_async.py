@@ -145,7 +145,6 @@ async def function(request: ModelRequest) -> ModelReply:  # noqa: ARG001
     [
         ({"plan": TASKS[0]}, "the plan is a Task: give a list"),
         ({"plan": ["a", "b"]}, "holds a str, not a task"),
-        ({"plan": [COUNTER.task(1, "?")]}, "task id 1 is a int: ids are text"),  # type: ignore[arg-type]
         ({"plan": aiter(asyncio.StreamReader())}, "gather a list first"),
         ({"specialists": COUNTER}, "give a list of them"),
         ({"specialists": []}, "specialists is empty"),
