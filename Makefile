@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml
 $(STAMP): $(INSTALLED) setup.py $(wildcard actors/*.py budget/*.py orchestrator/*.py)
 	rm -f $(MACHINE_CODE)
 	$(BIN)/python setup.py --quiet build_ext --inplace >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
-	ls budget/compiled__mypyc*.so >/dev/null 2>&1 || echo 'Not compiled, and so half as fast: $(VENV)/compile.log says why'
+	@ls budget/compiled__mypyc*.so >/dev/null 2>&1 || echo 'Not compiled, and so half as fast: $(VENV)/compile.log says why'
 	touch $@
 
 setup: $(STAMP)
