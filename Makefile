@@ -14,10 +14,11 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 # What runs for each sub-agent, as machine code beside its source; without a C compiler it stays Python, and is slower.
-$(STAMP): $(INSTALLED) setup.py $(wildcard actors/*.py budget/*.py orchestrator/*.py)
+# It relies on the types of what is not compiled, too: any source makes it old.
+$(STAMP): $(INSTALLED) setup.py $(shell find actors budget orchestrator -name '*.py')
 	rm -f $(MACHINE_CODE)
 	$(BIN)/python setup.py --quiet build_ext --inplace >$(VENV)/compile.log 2>&1 || { cat $(VENV)/compile.log; exit 1; }
-	@ls budget/compiled__mypyc*.so >/dev/null 2>&1 || echo 'Not compiled, and so half as fast: $(VENV)/compile.log says why'
+	@ls budget/compiled__mypyc*.so >/dev/null 2>&1 || echo 'Not compiled, and so slower: $(VENV)/compile.log says why'
 	touch $@
 
 setup: $(STAMP)
@@ -42,7 +43,7 @@ test: lint types contracts
 test-slow: $(STAMP)
 	$(BIN)/pytest
 
-# All of it as Python again, for a debugger to step through; until something that is compiled has changed.
+# All of it as Python again, for a debugger to step through; until a source has changed.
 pure: $(INSTALLED)
 	rm -f $(MACHINE_CODE)
 	touch $(STAMP)

@@ -1,6 +1,6 @@
 """Compiles what runs for each sub-agent with mypyc, where there is a C compiler; without one, it runs as Python.
 
-The same files are both: nothing is written twice, and each test holds for both. `MUSTER_COMPILE=0` leaves it out.
+The same files are both: nothing is written twice. `MUSTER_COMPILE=0` leaves it out.
 """
 
 import os
@@ -43,7 +43,7 @@ def extensions() -> list[Extension]:
         return []
     from mypyc.build import mypycify
 
-    # Other packages' types would change nothing, and take a minute to read. -O3 is no faster, and takes twice as long.
+    # Other packages' types would change nothing, and take a minute to read. -O2 is no faster, and takes longer.
     options = ["--config-file=", "--no-site-packages", "--ignore-missing-imports", "--follow-imports=silent"]
     built = mypycify([*options, *COMPILED], group_name="budget.compiled", opt_level="1", debug_level="0")
     for extension in built:
