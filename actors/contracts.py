@@ -86,14 +86,14 @@ class Task:
                 return f"task {self.id!r}: {name} is {said!r}, and must be text"
         if not isinstance(self.required, int):
             return f"task {self.id!r}: required is {self.required!r}: say True or False"
-        for name in ("tokens_max", "turns_max", "deadline_s"):
-            said = getattr(self, name)
-            if not isinstance(said, _REAL) if name == "deadline_s" else type(said) is not int:
-                kind = "plain" if name == "deadline_s" else "whole"
-                return f"task {self.id!r}: {name} is {said!r}, and must be a {kind} number"
-            if not said > 0:
-                return f"task {self.id!r}: {name} is {said}, and must be above 0"
-        raise AssertionError(f"nothing is wrong with {self}")
+        for name in ("tokens_max", "turns_max"):
+            if type(getattr(self, name)) is not int:
+                return f"task {self.id!r}: {name} is {getattr(self, name)!r}, and must be a whole number"
+        if not isinstance(self.deadline_s, _REAL):
+            return f"task {self.id!r}: deadline_s is {self.deadline_s!r}, and must be a plain number"
+        limits = {name: getattr(self, name) for name in ("tokens_max", "turns_max", "deadline_s")}
+        wrong = next(name for name, limit in limits.items() if not limit > 0)
+        return f"task {self.id!r}: {wrong} is {limits[wrong]}, and must be above 0"
 
 
 class Usage(NamedTuple):

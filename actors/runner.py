@@ -229,4 +229,4 @@ def _swallow_cancellation() -> None:
         current.uncancel()
 
 
-__all__ = ["Rules", "Runner"]
+__all__ = ["Runner"]

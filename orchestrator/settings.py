@@ -67,8 +67,9 @@ class Settings:
                 kind_said = "a whole number" if kind is int else "a number"
                 must = "above 0" if isinstance(value, kind) and value <= 0 else kind_said
                 raise SettingsError(f"{name} is {value} and must be {must}{_option(name)}")
-        if not isinstance(self.spans, bool):
-            raise SettingsError(f"spans is {self.spans!r} and must be True or False")
+        for name in ("spans", "durable", "log_content", "dashboard"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name} is {getattr(self, name)!r} and must be True or False")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{name} is {getattr(self, name)!r} and must be one of {', '.join(choices)}")

@@ -133,7 +133,7 @@ class ModelError(Exception):
         attributes: Mapping[str, JsonValue] | None = None,
     ) -> None:
         super().__init__(message)
-        self.unseen_tokens = index(unseen_tokens)  # a client that says less than a number is not believed at all
+        self.unseen_tokens = index(unseen_tokens)  # or a TypeError: such a call counts in full
         self.circuit_open = bool(circuit_open)
         self.attributes: dict[str, JsonValue] = dict(attributes or {})
 

@@ -110,7 +110,8 @@ class Specialist:
             raise TaskError(f"specialist {self.name!r}: name and prompt must be stated")
         if type(self.output_tokens_max) is not int or self.output_tokens_max < 0:
             raise TaskError(
-                f"specialist {self.name!r}: output_tokens_max is {self.output_tokens_max!r}, not a whole number"
+                f"specialist {self.name!r}: output_tokens_max is {self.output_tokens_max!r}, "
+                "and must be a whole number, 0 or more"
             )
         if len(self.tools) > TOOLS_MAX:
             raise TaskError(f"specialist {self.name!r} has {len(self.tools)} tools, at most {TOOLS_MAX}: split it")

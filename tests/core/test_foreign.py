@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from actors.contracts import Usage
 from actors.foreign import in_thread, plain, taken
-from actors.models.base import ModelReply, StopReason, Text, ToolUse
+from actors.models.base import ModelError, ModelReply, StopReason, Text, ToolUse
 
 
 class Total(BaseModel):
@@ -40,6 +40,13 @@ def test_a_reply_that_keeps_its_contract_has_no_mistake() -> None:
     assert taken(whole) is whole
     for given in (list(blocks), (block for block in blocks)):
         assert taken(reply(blocks=given, stop_reason=StopReason.TOOL_USE)) == whole
+
+
+@pytest.mark.parametrize("unseen", [2.5, None, "3"])
+def test_an_error_that_counts_in_no_number_is_none(unseen: Any) -> None:
+    """Where it is raised the client breaks, and a client that broke counts in full."""
+    with pytest.raises(TypeError):
+        ModelError("no", unseen_tokens=unseen)
 
 
 def test_a_reply_that_does_not_name_its_model_is_taken() -> None:

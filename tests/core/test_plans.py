@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from actors.contracts import Task
-from budget.errors import TaskError
+from actors.specialists.base import Specialist
+from budget.errors import SettingsError, TaskError
 from orchestrator.patterns import FanOut
 from orchestrator.plans import COMPARED_MAX, checked, overlaps, runs_of, warned_of_overlaps
+from orchestrator.settings import Settings
 
 
 def task(task_id: str, run_id: str = "", objective: str = "") -> Task:
@@ -99,6 +103,31 @@ def test_a_task_of_wrong_kinds_is_refused_where_it_is_made(named: str, value: ob
     """Long before a host would stumble over it."""
     with pytest.raises(TaskError, match=said):
         replace(task("a", "r"), **{named: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("named", "value", "said"),
+    [
+        ("sessions_max", 4.0, "sessions_max is 4.0 and must be a whole number: set --concurrency"),
+        ("sessions_max", 0, "sessions_max is 0 and must be above 0: set --concurrency"),
+        ("deadline_s", "5", "deadline_s is 5 and must be a number: set --timeout"),
+        ("spans", 0, "spans is 0 and must be True or False"),
+        ("durable", "no", "durable is 'no' and must be True or False"),
+    ],
+)
+def test_settings_of_wrong_kinds_are_refused_in_a_sentence(named: str, value: object, said: str) -> None:
+    """With the option that sets them, where there is one."""
+    with pytest.raises(SettingsError, match=said):
+        Settings(**{named: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [4096.0, -1, None])
+def test_a_specialist_whose_replies_have_no_whole_length_is_refused(value: Any) -> None:
+    """Its sessions count with it."""
+    said = f"output_tokens_max is {value}, and must be a whole number, 0 or more"
+
+    with pytest.raises(TaskError, match=said):
+        Specialist(name="a", purpose="p", prompt="p", output=BaseModel, output_tokens_max=value)
 
 
 def test_a_task_may_have_the_name_of_another_tasks_run() -> None:

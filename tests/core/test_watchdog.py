@@ -201,7 +201,8 @@ def test_a_specialist_may_have_limits_of_its_own():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"repeats_max": 0}, {"calls_max": 0}, {"stale_tokens_max": 0}, {"stale_share_max": 0.0}]
+    "wrong",
+    [{"repeats_max": 0}, {"repeats_max": 3.0}, {"calls_max": 0}, {"stale_tokens_max": 0}, {"stale_share_max": 0.0}],
 )
 def test_a_limit_that_makes_no_sense_is_refused(wrong):
     """Said with its name, before anything runs."""

@@ -42,7 +42,8 @@ class Stub:
             raise RuntimeError("the line is dead")
         if word == "wrong" or (isinstance(last, ToolResult) and word != "again"):
             return says('{"n": 3}' if word != "wrong" else "no idea")
-        return calls("count", of=word)
+        said = calls("count", of=word)
+        return said._replace(blocks=[*said.blocks], model=None)  # as a client of one's own may say it
 
 counter = Specialist(name="counter", purpose="Counts.", prompt="Count.", output=Count, tools=(count,))
 plan = [
