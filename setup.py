@@ -31,6 +31,7 @@ COMPILED = [
     "budget/hold_rules.py",
     "budget/ledger.py",
     "budget/line.py",
+    "budget/outbox.py",
     "budget/sender.py",
     "orchestrator/clockwork.py",
     "orchestrator/dispatch.py",

@@ -9,7 +9,7 @@ from actors.accounts import hold_id, run_account
 from actors.bill import Prices
 from actors.contracts import Outcome, Task
 from actors.pages import Pages
-from budget import Answer, Budget, Reconcile, Reserve, Told, mistake_of
+from budget import Answer, Budget, Told, mistake_of
 from budget.errors import BudgetError
 
 
@@ -35,7 +35,16 @@ class Holds:
     def ask(self, task: Task, told: Told) -> None:
         """Set the task's worst case aside. `told` is called once that is decided, and before when it has to wait."""
         account = run_account(self.account, task.run_id) if task.own_account else self._pages.take(task.id)
-        self.budget.ask(self._reserve(task, account), told)
+        self.budget.ask(
+            hold_id(self.account, task.id, task.attempt),
+            account,
+            task.tokens_max,
+            self.prices.worst_case(task.tokens_max),
+            told,
+            owner=self.owner,
+            priority=task.priority,
+            waits=self.waits,
+        )
 
     def give_up(self, task: Task, told: Told) -> None:
         """The task will not start: `told` is not called any more."""
@@ -45,7 +54,7 @@ class Holds:
         """Say what came of a hold: what its session spent."""
         work = outcome.work
         hold = hold_id(self.account, outcome.task_id, outcome.attempt)
-        self.budget.tell(Reconcile(hold, work.spent_tokens, work.cost_microusd), told)
+        self.budget.bill(hold, work.spent_tokens, work.cost_microusd, told)
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
         """These are safe where they were handed to: their holds may be forgotten."""
@@ -54,15 +63,4 @@ class Holds:
     def mistake(self, task: Task, answer: Answer) -> BudgetError | None:
         """What was wrong with asking, where it was not the money that was lacking."""
         account = run_account(self.account, task.run_id) if task.own_account else self._pages.of(task.id)
-        return mistake_of(self._reserve(task, account), answer)
-
-    def _reserve(self, task: Task, account: str) -> Reserve:
-        return Reserve(
-            hold_id(self.account, task.id, task.attempt),
-            account,
-            task.tokens_max,
-            self.prices.worst_case(task.tokens_max),
-            self.owner,
-            task.priority,
-            self.waits,
-        )
+        return mistake_of(hold_id(self.account, task.id, task.attempt), account, answer)

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
-from budget import Answer, Budget, Close, Limit, Reconcile, Reserve, Told, Verdict
+from budget import Answer, Budget, Close, Limit, Open, Told, Verdict
 from budget.desk import Desk
 from orchestrator.batch import Batch, place
 from orchestrator.fleets import Fleet
@@ -30,6 +30,8 @@ from orchestrator.local import LocalFleet
 from orchestrator.store import RunDirectory
 
 WITHOUT = {"budget": {"budget": False}, "durability": {"durable": False}, "tracing": {"spans": False}}
+
+_HELD, _RECONCILED = Answer(Verdict.HELD), Answer(Verdict.RECONCILED)
 
 
 class Unpaid(Budget):
@@ -44,11 +46,14 @@ class Unpaid(Budget):
     async def open_all(self, limits: Mapping[str, Limit], *, parent: str) -> Sequence[str]:  # noqa: ARG002
         return list(limits)
 
-    def ask(self, said: Reserve, told: Told) -> None:  # noqa: ARG002
-        told(Answer(Verdict.HELD))
+    def ask(self, hold_id: str, account_id: str, tokens: int, microusd: int | None, told: Told, **_: object) -> None:  # noqa: ARG002
+        told(_HELD)
 
-    def tell(self, said: Reconcile | Close, told: Told) -> None:  # noqa: ARG002
-        told(Answer(Verdict.RECONCILED))
+    def bill(self, hold_id: str, tokens: int, microusd: int | None, told: Told) -> None:  # noqa: ARG002
+        told(_RECONCILED)
+
+    def tell(self, said: Open | Close, told: Told) -> None:
+        """Nobody listens."""
 
 
 @asynccontextmanager

@@ -1,10 +1,10 @@
 """The money: what may be spent, what is set aside, what was spent. Nothing here knows what it is spent on."""
 
 from budget.client import Budget, BudgetFactory, local_budget, mistake_of
-from budget.commands import ALERT_PERCENTS, Alert, Answer, Close, Open, Reconcile, Refusal, Reserve, Verdict
+from budget.commands import ALERT_PERCENTS, Alert, Answer, Close, Open, Refusal, Verdict
 from budget.money import Amount, Limit, Period, dollars
+from budget.outbox import Told
 from budget.prices import Price, PriceList, load_prices, price_of
-from budget.sender import Told
 from budget.standing import AccountStanding, Standing
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "Period",
     "Price",
     "PriceList",
-    "Reconcile",
     "Refusal",
-    "Reserve",
     "Standing",
     "Told",
     "Verdict",

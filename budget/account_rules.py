@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from budget.accounts import Account
-from budget.books import Books, attend, fold, no_account, settle_waiting, subtree
+from budget.accounts import WAITING, Account
+from budget.books import Books, attend, fold, no_account, subtree, withdraw_waiting
 from budget.commands import PLAIN, Answer, Close, Open, Renew, SetLimit, Verdict
 from budget.money import Amount
 
@@ -52,14 +52,12 @@ def close(books: Books, said: Close) -> Answer:
     below = list(subtree(account))
     for one in below:
         one.closing = True
-    decided: list[tuple[str, Answer]] = []
-    for hold in [books.holds[hold_id] for one in below for hold_id in one.hold_ids]:
-        if hold.state is Verdict.WAITING:
-            decided.append((hold.asked.hold_id, PLAIN[Verdict.CLOSED]))
-            decided += settle_waiting(books, hold, Verdict.WITHDRAWN).decided
+    waiting = [hold for one in below for hold_id in one.hold_ids if (hold := books.holds[hold_id]).state is WAITING]
+    closed = tuple((hold.id, PLAIN[Verdict.CLOSED]) for hold in waiting)
+    others = withdraw_waiting(books, waiting)
     for one in reversed(below):
         fold(books, one)
-    return Answer(Verdict.CLOSED, repeated, _lifetime(account), decided=tuple(decided))
+    return Answer(Verdict.CLOSED, repeated, _lifetime(account), decided=(*closed, *others.decided))
 
 
 def set_limit(books: Books, said: SetLimit) -> Answer:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from budget.closed_ids import ClosedIds
 from budget.commands import Alert, Open, Reserve, Verdict
 from budget.money import UNLIMITED, Amount, Limit
+
+# For what is done with every hold: an enum's member costs several times what a constant does.
+HELD: Final = Verdict.HELD
+WAITING: Final = Verdict.WAITING
+RECONCILED: Final = Verdict.RECONCILED
 
 
 class Account:
@@ -176,29 +183,52 @@ class Account:
 class Hold:
     """A task's worst case and what became of it. `tokens` and `microusd` are what is set aside, extensions included.
 
-    `microusd` counts an unknown cost as 0, which `asked` tells apart. `parked` is the account in whose line it waits.
+    `microusd` counts an unknown cost as 0; `asked_microusd` tells it apart. `account` is where it counts: in the end,
+    one above that it was asked in. `parked` is the account in whose line it waits.
     """
 
     __slots__ = (
         "account",
         "arrival",
-        "asked",
+        "asked_account_id",
+        "asked_microusd",
+        "asked_tokens",
         "charged_at",
+        "id",
         "microusd",
+        "owner",
         "parked",
+        "priority",
         "spent_microusd",
         "spent_tokens",
         "state",
         "tokens",
+        "waits",
     )
 
-    def __init__(self, asked: Reserve, account: Account, arrival: int) -> None:
-        self.asked = asked
+    def __init__(
+        self,
+        hold_id: str,
+        account: Account,
+        tokens: int,
+        microusd: int | None,
+        owner: str,
+        priority: int,
+        waits: bool,
+        arrival: int,
+    ) -> None:
+        self.id = hold_id
+        self.asked_account_id = account.id
+        self.asked_tokens = tokens
+        self.asked_microusd = microusd
+        self.owner = owner
+        self.priority = priority
+        self.waits = waits
         self.account = account
         self.arrival = arrival
-        self.tokens = asked.tokens
-        self.microusd = asked.microusd or 0
-        self.state = Verdict.HELD
+        self.tokens = tokens
+        self.microusd = microusd or 0
+        self.state: Verdict = HELD
         self.parked: Account | None = None
         self.spent_tokens = 0
         self.spent_microusd: int | None = 0
@@ -211,11 +241,17 @@ class Hold:
     @property
     def order(self) -> tuple[int, int]:
         """Its place in every line: the runs that began first, then first come first served."""
-        return self.asked.priority, self.arrival
+        return self.priority, self.arrival
 
     @property
     def unpriced(self) -> bool:
-        return self.asked.microusd is None
+        return self.asked_microusd is None
+
+    @property
+    def asked(self) -> Reserve:
+        """The command that it came from, to tell a repeat from a conflict."""
+        amount = self.asked_tokens, self.asked_microusd
+        return Reserve(self.id, self.asked_account_id, *amount, self.owner, self.priority, self.waits)
 
 
 def _or_none(limit: int) -> int | None:

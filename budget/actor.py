@@ -12,7 +12,7 @@ from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayActorErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from budget.client import Budget
-from budget.commands import ALERT_PERCENTS, Command
+from budget.commands import ALERT_PERCENTS, Command, Many
 from budget.desk import Desk
 from budget.errors import BudgetError, BudgetUnreachableError, UnknownAccountError
 from budget.money import Limit, Period
@@ -80,7 +80,7 @@ class RayTransport:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply:
+    async def apply(self, client_id: str, commands: Sequence[Command | Many]) -> Reply:
         batch = commands_written(commands)
         return reply_read(await _called(lambda: self._actor.apply.remote(client_id, batch), CALL_S))
 

@@ -66,7 +66,7 @@ def _check_line(account: Account) -> None:
     first = account.line[0][2]
     assert (first.parked, first.state) == (account, Verdict.WAITING), account.id
     fits = first.tokens <= account.free_tokens and first.microusd <= account.free_microusd and not account.overrun
-    assert not fits, f"{first.asked.hold_id!r} waits for account {account.id!r}, which has room for it"
+    assert not fits, f"{first.id!r} waits for account {account.id!r}, which has room for it"
 
 
 def _check_waiting(accounts: Mapping[str, Account], waiting: list[Hold]) -> None:
@@ -74,13 +74,13 @@ def _check_waiting(accounts: Mapping[str, Account], waiting: list[Hold]) -> None
     assert in_line == set(waiting), "somebody waits in no line, or stands in one for nothing"
     if waiting:
         first = min(waiting, key=lambda hold: hold.order)
-        assert blocker(first), f"{first.asked.hold_id!r} is first of all and could be held"
+        assert blocker(first), f"{first.id!r} is first of all and could be held"
 
 
 def _open_account(hold: Hold) -> Account:
     """Where a hold of a closed account counts: the first account above it that is not forgotten."""
     account = hold.account
     while account.folded:
-        assert account.parent is not None, hold.asked
+        assert account.parent is not None, hold.id
         account = account.parent
     return account

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from budget.accounts import Account, Hold
@@ -86,6 +86,17 @@ def settle_waiting(books: Books, hold: Hold, state: Verdict, tokens: int = 0, mi
     return settle(books, hold, state, tokens, microusd, left_line=True)
 
 
+def withdraw_waiting(books: Books, holds: Sequence[Hold]) -> Answer:
+    """End holds that stand in line, all at once, so that none of them is let in on its way out."""
+    for hold in holds:
+        leave(hold)
+        hold.tokens = hold.microusd = 0
+        hold.state = Verdict.WITHDRAWN
+        hold.account.holds_open -= 1
+    above = dict.fromkeys(account for hold in holds for account in hold.account.path)
+    return attend(books, tuple(above), PLAIN[Verdict.WITHDRAWN])
+
+
 def fold(books: Books, account: Account) -> None:
     """Forget a closed account that is empty; its sums are in its parent's already."""
     if account.folded or account.holds_open or account.children:
@@ -131,13 +142,13 @@ def _let_in(accounts: tuple[Account, ...]) -> Iterable[tuple[str, Answer]]:
         hold.state = verdict
         if verdict is Verdict.HELD:
             for account in hold.account.path:
-                assert not lacks_room(account, hold), (account.id, hold.asked)
+                assert not lacks_room(account, hold), (account.id, hold.id)
                 account.free_tokens -= hold.tokens
                 account.free_microusd -= hold.microusd
-            yield hold.asked.hold_id, PLAIN[verdict]
+            yield hold.id, PLAIN[verdict]
         else:
             hold.account.holds_open -= 1
-            yield hold.asked.hold_id, Answer(verdict, refusals=refusals(hold, hold.tokens, hold.microusd))
+            yield hold.id, Answer(verdict, refusals=refusals(hold, hold.tokens, hold.microusd))
 
 
 def no_account(books: Books, account_id: str) -> Answer:
@@ -157,7 +168,7 @@ def state_of(hold: Hold) -> Answer:
 def account_of(hold: Hold) -> Account:
     """The account that a hold counts in: its own, or the first above it that is not closed and forgotten."""
     while hold.account.folded:
-        assert hold.account.parent is not None, hold.asked
+        assert hold.account.parent is not None, hold.id
         hold.account = hold.account.parent
     return hold.account
 

@@ -21,11 +21,8 @@ from budget.commands import (
     ExpireOwner,
     Extend,
     Open,
-    Reconcile,
-    Reserve,
     SetLimit,
     Verdict,
-    Withdraw,
 )
 from budget.desk import Desk
 from budget.errors import (
@@ -35,7 +32,8 @@ from budget.errors import (
     UnknownCostError,
 )
 from budget.money import Amount, Limit
-from budget.sender import GIVE_UP_S, Said, Sender, Told, Transport, TransportLost, promise
+from budget.outbox import Outbox, Said, Told
+from budget.sender import GIVE_UP_S, Sender, Transport, TransportLost, promise
 from budget.standing import Standing
 from budget.wire import News, Reply
 
@@ -58,10 +56,11 @@ class Budget:
     def __init__(self, transport: Transport, *, give_up_s: float = GIVE_UP_S) -> None:
         self.client_id = uuid.uuid4().hex
         self._transport = transport
-        self._sender = Sender(transport, self.client_id, give_up_s, answered=self._answered, failed=self._failed)
+        self._outbox = Outbox()
+        self._sender = Sender(
+            self._outbox, transport, self.client_id, give_up_s, answered=self._answered, failed=self._outbox.failed
+        )
         self._listener: asyncio.Task[None] | None = None
-        self._turns: dict[str, list[Told]] = {}  # reservations that somebody here awaits
-        self._waiting: dict[str, Command] = {}  # those of them that the ledger has put in line
         self._boot = ""
         self._alerted: Callable[[Alert], None] | None = None
         self._alerts_seen: int | None = None
@@ -86,7 +85,7 @@ class Budget:
         self._opened_under.update((parent,) if parent else ())
         percents = tuple(sorted(alert_percents))
         said = Open(account_id, parent, limit.tokens, limit.microusd, percents, self.client_id)
-        answer = await self._sender.say(said)
+        answer = await self._say(said)
         self._listen()
         if answer.verdict is Verdict.UNKNOWN_ACCOUNT:
             raise UnknownAccountError(
@@ -115,8 +114,8 @@ class Budget:
         self._opened_under.add(parent)
         heard: list[Answer | Exception] = []
         for one in said[:-1]:
-            self._sender.post(one, heard.append)
-        heard.append(await self._sender.say(said[-1]))  # what was said before it is answered before it
+            self._outbox.say(one, heard.append)
+        heard.append(await self._say(said[-1]))  # what was said before it is answered before it
         self._listen()
         failed = next((answer for answer in heard if isinstance(answer, Exception)), None)
         if failed is not None:
@@ -127,7 +126,7 @@ class Budget:
 
     async def set_limit(self, account_id: str, limit: Limit) -> Answer:
         """Another ceiling for an open account, from now on."""
-        answer = await self._sender.say(SetLimit(account_id, limit.tokens, limit.microusd))
+        answer = await self._say(SetLimit(account_id, limit.tokens, limit.microusd))
         if answer.verdict is Verdict.UNPRICED:
             raise UnknownCostError(
                 f"account {account_id!r} has spent or held amounts of unknown cost: no dollar limit now"
@@ -137,7 +136,7 @@ class Budget:
 
     async def close(self, account_id: str) -> Answer:
         """No more holds in an account and below. Answers with all that it came to, when that is still known."""
-        answer = await self._sender.say(Close(account_id))
+        answer = await self._say(Close(account_id))
         _refuse_unknown(answer, account_id)
         return answer
 
@@ -164,46 +163,60 @@ class Budget:
         """
         future, told = promise()
         waits = on_exhausted == "wait"
-        said = Reserve(hold_id, account_id, amount.tokens, amount.microusd, owner, priority, waits)
-        self.ask(said, told)
+        self.ask(hold_id, account_id, amount.tokens, amount.microusd, told, owner=owner, priority=priority, waits=waits)
         try:
             answer = await future
         except asyncio.CancelledError:
             self.give_up(hold_id, told)
             raise
-        mistaken = mistake_of(said, answer)
+        mistaken = mistake_of(hold_id, account_id, answer)
         if mistaken is not None:
             raise mistaken
         return answer
 
-    def ask(self, said: Reserve, told: Told) -> None:
+    def ask(
+        self,
+        hold_id: str,
+        account_id: str,
+        tokens: int,
+        microusd: int | None,
+        told: Told,
+        *,
+        owner: str = "",
+        priority: int = 0,
+        waits: bool = True,
+    ) -> None:
         """`reserve` for those who have thousands of holds: `told` is called with the answer, or why there is none.
 
         Before that it is called with WAITING, perhaps more than once, when the hold has to stand in line.
         """
-        self._turns.setdefault(said.hold_id, []).append(told)
-        self._sender.post(said)
+        self._outbox.reserve(hold_id, account_id, tokens, microusd, owner, priority, waits, told)
+        self._sender.wake()
 
     def give_up(self, hold_id: str, told: Told) -> None:
         """What was asked for is no longer wanted: `told` is not called, and a hold that nobody else wants is ended."""
-        others = [other for other in self._turns.pop(hold_id, ()) if other != told]
-        if others:
-            self._turns[hold_id] = others
-            return
-        self._waiting.pop(hold_id, None)
-        self._sender.post(Withdraw(hold_id))
+        self._outbox.give_up(hold_id, told)
+        self._sender.wake()
 
     def extend(self, hold_id: str, total: Amount) -> asyncio.Future[Answer]:
         """Raise a hold to a new total. `held` is false when it does not fit; the hold stays as it was."""
-        return self._sender.say(Extend(hold_id, total.tokens, total.microusd))
+        return self._say(Extend(hold_id, total.tokens, total.microusd))
 
     def reconcile(self, hold_id: str, spent: Amount) -> asyncio.Future[Answer]:
         """Say what a hold's task really spent. It is sent whether or not the answer is awaited."""
-        return self._sender.say(Reconcile(hold_id, spent.tokens, spent.microusd))
+        answer, told = promise()
+        self.bill(hold_id, spent.tokens, spent.microusd, told)
+        return answer
 
-    def tell(self, said: Open | Reconcile | Close, told: Told) -> None:
-        """The same for those who have thousands: `told` gets the answer, or why there is none."""
-        self._sender.post(said, told)
+    def bill(self, hold_id: str, tokens: int, microusd: int | None, told: Told) -> None:
+        """`reconcile` for those who have thousands of holds: `told` gets the answer, or why there is none."""
+        self._outbox.reconcile(hold_id, tokens, microusd, told)
+        self._sender.wake()
+
+    def tell(self, said: Open | Close, told: Told) -> None:
+        """`open` and `close` for those who have thousands of accounts, in the same manner."""
+        self._outbox.say(said, told)
+        self._sender.wake()
 
     def expire(
         self, hold_ids: Iterable[str] = (), *, owner: str | None = None, account_id: str | None = None
@@ -213,10 +226,10 @@ class Budget:
         `charged` and `expired_ids` tell all of them that now stand charged, also by an earlier expiry.
         """
         if owner is not None:
-            return self._sender.say(ExpireOwner(owner, account_id))
+            return self._say(ExpireOwner(owner, account_id))
         if account_id is not None:
-            return self._sender.say(ExpireAccount(account_id))
-        return self._sender.say(Expire(tuple(hold_ids)))
+            return self._say(ExpireAccount(account_id))
+        return self._say(Expire(tuple(hold_ids)))
 
     # News
 
@@ -237,33 +250,18 @@ class Budget:
 
     # Answers
 
+    def _say(self, command: Command) -> asyncio.Future[Answer]:
+        answer, told = promise()
+        self._outbox.say(command, told)
+        self._sender.wake()
+        return answer
+
     def _answered(self, batch: Sequence[Said], reply: Reply) -> None:
         if self._alerts_seen is None:
             self._alerts_seen = reply.alert_count
-        for (command, told), answer in zip(batch, reply.answers, strict=True):
-            if told is not None:
-                told(answer)
-            elif type(command) is Reserve:
-                if answer.verdict is not Verdict.WAITING:
-                    self._decide(command.hold_id, answer)
-                elif command.hold_id in self._turns:
-                    self._waiting[command.hold_id] = command
-                    for turn in self._turns[command.hold_id]:
-                        turn(answer)
+        self._outbox.answered(batch, reply.answers)
         self._heard(reply.news)
         self._listen()
-
-    def _failed(self, batch: Sequence[Said], error: Exception) -> None:
-        for command, told in batch:
-            if told is not None:
-                told(error)
-            elif isinstance(command, Reserve):
-                self._decide(command.hold_id, error)
-
-    def _decide(self, hold_id: str, decision: Answer | Exception) -> None:
-        self._waiting.pop(hold_id, None)
-        for told in self._turns.pop(hold_id, ()):
-            told(decision)
 
     # Listening
 
@@ -272,7 +270,7 @@ class Budget:
             self._listener = asyncio.create_task(self._listen_on())
 
     def _wants_news(self) -> bool:
-        return bool(self._waiting) or self._opens
+        return self._outbox.waits or self._opens
 
     async def _listen_on(self) -> None:
         try:
@@ -287,23 +285,20 @@ class Budget:
                     self._heard(news)
         except Exception as error:
             log.error("no more news from the budget: %s", error)
-            self._failed([Said(command, None) for command in self._waiting.values()], error)
+            self._outbox.nobody_decides(error)
         finally:
             self._listener = None
 
     def _heard(self, news: News) -> None:
         if news.boot != self._boot:
             self._boot = news.boot
-            self._ask_again()
+            self._outbox.ask_again()  # whoever was to tell us of our turn may have forgotten it
+            if not self._outbox.empty:
+                self._sender.wake()
         for hold_id, answer in news.decided:
-            self._decide(hold_id, answer)
+            self._outbox.decided(hold_id, answer)
         for alert in news.alerts:
             self._alert(alert)
-
-    def _ask_again(self) -> None:
-        """Whoever was to tell us of our turn may have forgotten it: reserving again tells how it stands."""
-        for command in self._waiting.values():
-            self._sender.post(command)
 
     def _alert(self, alert: Alert) -> None:
         if self._alerted is None or alert.number <= (self._alerts_seen or 0):
@@ -331,14 +326,14 @@ async def local_budget(folder: Path | None, *, durable: bool = True) -> AsyncIte
         await desk.close()
 
 
-def mistake_of(said: Reserve, answer: Answer) -> BudgetError | None:
+def mistake_of(hold_id: str, account_id: str, answer: Answer) -> BudgetError | None:
     """What is wrong with having asked so, where it is not the money that was lacking."""
     if answer.verdict is Verdict.UNPRICED:
         above = ", ".join(repr(refusal.account_id) for refusal in answer.refusals)
         return UnknownCostError(
-            f"hold {said.hold_id!r} has no known cost, and there is a dollar limit on {above}: give a price"
+            f"hold {hold_id!r} has no known cost, and there is a dollar limit on {above}: give a price"
         )
-    return _unknown(answer, said.account_id)
+    return _unknown(answer, account_id)
 
 
 def _refuse_unknown(answer: Answer, account_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
@@ -50,6 +51,46 @@ class Reconcile(NamedTuple):
     hold_id: str
     tokens: int
     microusd: int | None
+
+
+class ReserveMany(NamedTuple):
+    """`Reserve` for many tasks of one owner in one account, one after the other; columns of equal length."""
+
+    account_id: str
+    owner: str
+    waits: bool
+    hold_ids: list[str]
+    tokens: list[int]
+    microusd: list[int | None]
+    priorities: list[int]
+
+    def one(self, row: int) -> ReserveMany:
+        """A single one of them."""
+        return self._replace(
+            hold_ids=[self.hold_ids[row]],
+            tokens=[self.tokens[row]],
+            microusd=[self.microusd[row]],
+            priorities=[self.priorities[row]],
+        )
+
+    def each(self) -> Iterator[Reserve]:
+        """The same, said one by one."""
+        for hold_id, tokens, microusd, priority in zip(
+            self.hold_ids, self.tokens, self.microusd, self.priorities, strict=True
+        ):
+            yield Reserve(hold_id, self.account_id, tokens, microusd, self.owner, priority, self.waits)
+
+
+class ReconcileMany(NamedTuple):
+    """`Reconcile` for many holds, one after the other; columns of equal length."""
+
+    hold_ids: list[str]
+    tokens: list[int]
+    microusd: list[int | None]
+
+    def each(self) -> Iterator[Reconcile]:
+        """The same, said one by one."""
+        yield from map(Reconcile, self.hold_ids, self.tokens, self.microusd)
 
 
 class Withdraw(NamedTuple):
@@ -102,6 +143,15 @@ class Renew(NamedTuple):
 Command: TypeAlias = (
     Open | Reserve | Extend | Reconcile | Withdraw | Expire | ExpireOwner | ExpireAccount | Close | SetLimit | Renew
 )
+
+
+Many: TypeAlias = ReserveMany | ReconcileMany
+"""What is said of many holds at once. It is answered as what it stands for, said one by one, would be."""
+
+
+def count(command: Command | Many) -> int:
+    """How many answers a command has."""
+    return len(command.hold_ids) if isinstance(command, ReserveMany | ReconcileMany) else 1
 
 
 class Verdict(IntEnum):

@@ -13,7 +13,19 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
-from budget.commands import PLAIN, Alert, Answer, Command, ExpireAccount, Renew, Reserve, Verdict, Withdraw
+from budget.commands import (
+    PLAIN,
+    Alert,
+    Answer,
+    Command,
+    ExpireAccount,
+    Many,
+    Renew,
+    Reserve,
+    ReserveMany,
+    Verdict,
+    Withdraw,
+)
 from budget.errors import JournalError
 from budget.journal import LOCK_WAIT_S, Journal, state_of
 from budget.ledger import BudgetLedger
@@ -24,7 +36,7 @@ from budget.wire import News, Reply, commands_written
 
 class _Batch(NamedTuple):
     client_id: str
-    commands: Sequence[Command]
+    commands: Sequence[Command | Many]
     written: bytes
     reply: asyncio.Future[Reply]
 
@@ -65,7 +77,7 @@ class Desk:
         self._heard_at: dict[str, float] = {}
         self._opened_at = clock()
 
-    async def apply(self, client_id: str, commands: Sequence[Command], written: bytes | None = None) -> Reply:
+    async def apply(self, client_id: str, commands: Sequence[Command | Many], written: bytes | None = None) -> Reply:
         """Carry a client's commands out, in order; answers when they are durable. `written`: the same as bytes."""
         if self._stopped:
             raise JournalError(self._stopped)
@@ -157,16 +169,17 @@ class Desk:
     def _carry_out(self, batch: _Batch) -> Reply:
         self._heard_at[batch.client_id] = self._clock()
         alert_count = self._ledger.alert_count
-        apply = self._ledger.apply
         answers: list[Answer] = []
         for command in batch.commands:
-            answer = apply(command)
-            answers.append(answer)
-            if PLAIN[answer.verdict] is not answer:
-                if answer.verdict is Verdict.WAITING and isinstance(command, Reserve):
-                    self._askers[command.hold_id] = batch.client_id
-                self._tell(answer)
-            elif isinstance(command, Withdraw):
+            given = self._ledger.answers(command)
+            answers += given
+            asked = _asked(command)
+            for place, answer in enumerate(given):
+                if PLAIN[answer.verdict] is not answer:
+                    if asked and answer.verdict is Verdict.WAITING:
+                        self._askers[asked[place]] = batch.client_id
+                    self._tell(answer)
+            if isinstance(command, Withdraw):
                 self._askers.pop(command.hold_id, None)
         return Reply(answers, News(self.boot, self._decided.pop(batch.client_id, ())), alert_count)
 
@@ -200,3 +213,10 @@ class Desk:
         label = period_label(self._clock(), self._period)
         roots = (account for account in self._ledger.accounts.values() if account.parent is None)
         return [Renew(root.id, label) for root in roots if root.period != label and not root.closing]
+
+
+def _asked(command: Command | Many) -> Sequence[str]:
+    """The holds that a command asks for."""
+    if isinstance(command, ReserveMany):
+        return command.hold_ids
+    return [command.hold_id] if isinstance(command, Reserve) else []

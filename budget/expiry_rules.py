@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from budget.accounts import Account, Hold
+from budget.accounts import HELD, WAITING, Account, Hold
 from budget.books import (
     Books,
     account_of,
@@ -10,11 +10,12 @@ from budget.books import (
     mark_overrun,
     no_account,
     settle,
-    settle_waiting,
     state_of,
     subtree,
+    withdraw_waiting,
 )
-from budget.commands import PLAIN, Alert, Answer, Expire, ExpireAccount, ExpireOwner, Verdict
+from budget.commands import PLAIN, Answer, Expire, ExpireAccount, ExpireOwner, Verdict
+from budget.line import in_order
 from budget.money import NOTHING
 
 GONE_KEPT_MAX = 10_000  # owners; what they still had under way arrives within seconds
@@ -31,7 +32,7 @@ def expire_owner(books: Books, said: ExpireOwner) -> Answer:
     books.gone[said.owner, said.account_id] = None
     if len(books.gone) > GONE_KEPT_MAX:
         del books.gone[next(iter(books.gone))]
-    holds = [hold for hold in (*books.holds.values(), *books.late.values()) if hold.asked.owner == said.owner]
+    holds = [hold for hold in (*books.holds.values(), *books.late.values()) if hold.owner == said.owner]
     if said.account_id is not None:
         holds = [hold for hold in holds if any(above.id == said.account_id for above in account_of(hold).path)]
     return _charge_in_full(books, holds)
@@ -48,25 +49,20 @@ def expire_account(books: Books, said: ExpireAccount) -> Answer:
 
 def _charge_in_full(books: Books, holds: list[Hold]) -> Answer:
     """Charge what is held, withdraw what waits. Answers with all of these that now stand charged."""
-    decided: list[tuple[str, Answer]] = []
-    alerts: list[Alert] = []
-    # The last in line leaves first, so that nobody who is leaving is let in on the way and charged for it.
-    waiting = sorted((hold for hold in holds if hold.state is Verdict.WAITING), key=_in_order, reverse=True)
-    held = sorted((hold for hold in holds if hold.state is Verdict.HELD), key=_in_order)
-    for hold in (*waiting, *held):
-        leaves = hold.state is Verdict.WAITING
-        answer = settle_waiting(books, hold, Verdict.WITHDRAWN) if leaves else _charge(books, hold)
-        decided.append((hold.asked.hold_id, state_of(hold)))
-        decided += answer.decided
-        alerts += answer.alerts
+    waiting = [hold for hold in holds if hold.state is WAITING]
+    answers = [withdraw_waiting(books, waiting)]
+    held = sorted((hold for hold in holds if hold.state is HELD), key=in_order)
+    answers += [_charge(books, hold) for hold in held]
+    own = ((hold.id, state_of(hold)) for hold in (*waiting, *held))
+    others = (decision for answer in answers for decision in answer.decided)
     charged = [hold for hold in holds if hold.state is Verdict.EXPIRED]
     total = sum((hold.spent for hold in charged), start=NOTHING)
     return Answer(
         Verdict.DONE,
         charged=total,
-        expired_ids=tuple(hold.asked.hold_id for hold in charged),
-        decided=tuple(decided),
-        alerts=tuple(alerts),
+        expired_ids=tuple(hold.id for hold in charged),
+        decided=(*own, *others),
+        alerts=tuple(alert for answer in answers for alert in answer.alerts),
     )
 
 
@@ -91,7 +87,7 @@ def replace_charge(books: Books, hold: Hold, tokens: int, microusd: int | None) 
         _add_spent(account, hold, more_tokens, more_microusd)
     if more_tokens > 0 or more_microusd > 0:
         mark_overrun(hold.account.path)
-    if books.late.pop(hold.asked.hold_id, None):
+    if books.late.pop(hold.id, None):
         hold.account.own_tokens += more_tokens
         hold.account.own_microusd += more_microusd
     hold.state, hold.spent_tokens, hold.spent_microusd = Verdict.RECONCILED, tokens, microusd
@@ -111,7 +107,3 @@ def _add_spent(account: Account, hold: Hold, tokens: int, microusd: int) -> None
     else:
         account.spent_microusd += microusd
         account.free_microusd -= microusd
-
-
-def _in_order(hold: Hold) -> tuple[int, int]:
-    return hold.order

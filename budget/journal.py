@@ -181,7 +181,7 @@ class Journal:
         with _understood(path):
             for payload in payloads:
                 for command in commands_read(payload):
-                    self.ledger.apply(command)
+                    self.ledger.answers(command)
         return good_bytes
 
     def _open_file(self, good_bytes: int) -> None:

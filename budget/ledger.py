@@ -20,10 +20,13 @@ from budget.commands import (
     ExpireAccount,
     ExpireOwner,
     Extend,
+    Many,
     Open,
     Reconcile,
+    ReconcileMany,
     Renew,
     Reserve,
+    ReserveMany,
     SetLimit,
     Withdraw,
 )
@@ -35,6 +38,14 @@ class BudgetLedger(Books):
     def apply(self, command: Command) -> Answer:
         """Carry one command out, or refuse it and change nothing."""
         return _RULES[type(command)](self, command)
+
+    def answers(self, command: Command | Many) -> list[Answer]:
+        """The same for what is said of many holds as well: an answer for each."""
+        if isinstance(command, ReserveMany):
+            return hold_rules.reserve_many(self, command)
+        if isinstance(command, ReconcileMany):
+            return hold_rules.reconcile_many(self, command)
+        return [self.apply(command)]
 
 
 _RULES: dict[type, Callable[[Books, Any], Answer]] = {

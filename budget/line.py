@@ -61,9 +61,13 @@ def join(account: Account, hold: Hold) -> None:
 def leave(hold: Hold) -> None:
     """Take a hold out of its line; the next one there may now have its turn."""
     account = hold.parked
-    assert account is not None, hold.asked.hold_id
+    assert account is not None, hold.id
     hold.parked = None
     _drop_leavers(account)
+
+
+def in_order(hold: Hold) -> tuple[int, int]:
+    return hold.order
 
 
 def next_decided(accounts: Iterable[Account]) -> Iterable[tuple[Hold, Verdict]]:

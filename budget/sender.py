@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from budget.commands import Answer, Command, Verdict
+from budget.commands import Answer, Command, Many, Verdict
 from budget.errors import BudgetUnreachableError
+from budget.outbox import Outbox, Said, Told
 from budget.standing import Standing
 from budget.wire import News, Reply
 
-BATCH_MAX = 10_000  # commands that go as one
 RETRY_S = (0.05, 1.0)  # the first pause after a lost call, and the longest
 GIVE_UP_S = 180.0  # of silence: an actor restarts in seconds, a node is replaced in minutes
 
@@ -26,21 +26,11 @@ class TransportLost(Exception):
 class Transport(Protocol):
     """Where the ledger is: `Desk` itself in this process, `RayTransport` for an actor."""
 
-    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply: ...
+    async def apply(self, client_id: str, commands: Sequence[Command | Many]) -> Reply: ...
 
     async def news(self, client_id: str, boot: str, alerts_after: int | None, wait_s: float) -> News: ...
 
     async def standing(self, account_ids: Sequence[str] | None) -> Standing: ...
-
-
-Told: TypeAlias = Callable[[Answer | Exception], None]
-
-
-class Said(NamedTuple):
-    """A command, and who is told its answer, or why there is none. Nobody: the batch's reply is looked through."""
-
-    command: Command
-    told: Told | None
 
 
 def promise() -> tuple[asyncio.Future[Answer], Told]:
@@ -63,6 +53,7 @@ class Sender:
 
     def __init__(
         self,
+        outbox: Outbox,
         transport: Transport,
         client_id: str,
         give_up_s: float,
@@ -70,25 +61,20 @@ class Sender:
         answered: Callable[[Sequence[Said], Reply], None],
         failed: Callable[[Sequence[Said], Exception], None],
     ) -> None:
-        self._transport, self._client_id, self._give_up_s = transport, client_id, give_up_s
+        self._outbox, self._transport = outbox, transport
+        self._client_id, self._give_up_s = client_id, give_up_s
         self._answered, self._failed = answered, failed
-        self._said: list[Said] = []
         self._task: asyncio.Task[None] | None = None
 
-    def say(self, command: Command) -> asyncio.Future[Answer]:
-        answer, told = promise()
-        self.post(command, told)
-        return answer
-
-    def post(self, command: Command, told: Told | None = None) -> None:
-        self._said.append(Said(command, told))
+    def wake(self) -> None:
+        """There is something in the outbox."""
         if self._task is None:
             self._task = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._said:
-                batch, self._said = self._said[:BATCH_MAX], self._said[BATCH_MAX:]
+            while not self._outbox.empty:
+                batch = self._outbox.take()
                 commands = [said.command for said in batch]
                 try:
                     reply = await self.insist(lambda: self._transport.apply(self._client_id, commands))  # noqa: B023

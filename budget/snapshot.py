@@ -6,7 +6,7 @@ from typing import Any
 
 from budget.accounts import Account, Hold
 from budget.closed_ids import ClosedIds
-from budget.commands import Alert, Reserve, Verdict
+from budget.commands import Alert, Verdict
 from budget.ledger import BudgetLedger
 from budget.line import join
 from budget.wire import opened
@@ -62,7 +62,7 @@ def restored(state: dict[str, Any]) -> BudgetLedger:
         _restore_hold(ledger, row)
     for row in state["late"]:
         hold = _hold(ledger, row)
-        ledger.late[hold.asked.hold_id] = hold
+        ledger.late[hold.id] = hold
     return ledger
 
 
@@ -93,14 +93,16 @@ def _hold_row(hold: Hold) -> list[Any]:
     fields = [getattr(hold, name) for name in _HOLD_FIELDS]
     account = hold.account
     while account.folded:
-        assert account.parent is not None, hold.asked
+        assert account.parent is not None, hold.id
         account = account.parent
     return [list(hold.asked), account.id, hold.state.value, hold.parked.id if hold.parked else None, fields]
 
 
 def _hold(ledger: BudgetLedger, row: list[Any]) -> Hold:
     asked, account_id, state, _, fields = row
-    hold = Hold(Reserve(*asked), ledger.accounts[account_id], 0)
+    hold_id, asked_account_id, tokens, microusd, owner, priority, waits = asked
+    hold = Hold(hold_id, ledger.accounts[account_id], tokens, microusd, owner, priority, waits, arrival=0)
+    hold.asked_account_id = asked_account_id
     hold.state = Verdict(state)
     for name, value in zip(_HOLD_FIELDS, fields, strict=True):
         setattr(hold, name, value)
@@ -109,8 +111,8 @@ def _hold(ledger: BudgetLedger, row: list[Any]) -> Hold:
 
 def _restore_hold(ledger: BudgetLedger, row: list[Any]) -> None:
     hold = _hold(ledger, row)
-    ledger.holds[hold.asked.hold_id] = hold
-    hold.account.hold_ids.append(hold.asked.hold_id)
+    ledger.holds[hold.id] = hold
+    hold.account.hold_ids.append(hold.id)
     hold.account.holds_open += hold.state in (Verdict.HELD, Verdict.WAITING)
     if row[3] is not None:
         join(ledger.accounts[row[3]], hold)

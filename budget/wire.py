@@ -1,7 +1,8 @@
 """Commands and answers as they travel and lie in the journal: JSON rows, cheap to write and readable in any editor.
 
 A batch of commands is one JSON array, `[["reserve", "task#1", "run-7", 50000, 350000, "host-2", 7, true], ...]`: the
-kind, then its fields in their order. A batch of answers is another; nearly every answer is one number, its verdict.
+kind, then its fields in their order. A batch of answers is another, `[[1, 240], [3, 256], ...]`: nearly every answer is
+no more than its verdict, a number, which is written once with how often it comes on end.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, repeat
 from typing import Any
 
 from budget.commands import (
@@ -21,11 +23,14 @@ from budget.commands import (
     ExpireAccount,
     ExpireOwner,
     Extend,
+    Many,
     Open,
     Reconcile,
+    ReconcileMany,
     Refusal,
     Renew,
     Reserve,
+    ReserveMany,
     SetLimit,
     Verdict,
     Withdraw,
@@ -47,7 +52,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answers to a batch, in its order. `alert_count`: how many alerts had been raised before it."""
+    """The answers to a batch, in its order, one for each of many holds. `alert_count`: the alerts raised before it."""
 
     answers: Sequence[Answer]
     news: News
@@ -70,11 +75,13 @@ def _expire(hold_ids: Iterable[str]) -> Expire:
     return Expire(tuple(hold_ids))
 
 
-_KINDS: dict[str, tuple[type, Callable[..., Command]]] = {
+_KINDS: dict[str, tuple[type, Callable[..., Command | Many]]] = {
     "open": (Open, opened),
     "reserve": (Reserve, Reserve),
+    "reserve_many": (ReserveMany, ReserveMany),
     "extend": (Extend, Extend),
     "reconcile": (Reconcile, Reconcile),
+    "reconcile_many": (ReconcileMany, ReconcileMany),
     "withdraw": (Withdraw, Withdraw),
     "expire": (Expire, _expire),
     "expire_owner": (ExpireOwner, ExpireOwner),
@@ -88,24 +95,23 @@ _MAKERS = {name: make for name, (_, make) in _KINDS.items()}
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-def commands_written(commands: Iterable[Command]) -> bytes:
+def commands_written(commands: Iterable[Command | Many]) -> bytes:
     """A batch as one line of JSON, without the line's end."""
     return _encode([(_NAMES[type(command)], *command) for command in commands]).encode("ascii")
 
 
-def commands_read(batch: bytes) -> list[Command]:
+def commands_read(batch: bytes) -> list[Command | Many]:
     """What `commands_written` wrote. Raises KeyError, TypeError or ValueError for anything else."""
     return [_MAKERS[row[0]](*row[1:]) for row in json.loads(batch)]
 
 
 def reply_written(reply: Reply) -> bytes:
-    answers = [_answer_row(answer) for answer in reply.answers]
-    return _encode([answers, _news_rows(reply.news), reply.alert_count]).encode("ascii")
+    return _encode([_answer_rows(reply.answers), _news_rows(reply.news), reply.alert_count]).encode("ascii")
 
 
 def reply_read(data: bytes) -> Reply:
     answers, news, alert_count = json.loads(data)
-    return Reply([_answer(row) for row in answers], _news(news), alert_count)
+    return Reply(_answers(answers), _news(news), alert_count)
 
 
 def news_written(news: News) -> bytes:
@@ -123,6 +129,14 @@ def _news_rows(news: News) -> list[Any]:
 def _news(rows: Sequence[Any]) -> News:
     boot, decided, alerts = rows
     return News(boot, [(hold_id, _answer(row)) for hold_id, row in decided], [Alert(*row) for row in alerts])
+
+
+def _answer_rows(answers: Iterable[Answer]) -> list[tuple[int | list[Any], int]]:
+    return [(_answer_row(answer), sum(1 for _ in same)) for answer, same in groupby(answers)]
+
+
+def _answers(rows: Iterable[Sequence[Any]]) -> list[Answer]:
+    return [answer for row, count in rows for answer in repeat(_answer(row), count)]
 
 
 def _answer_row(answer: Answer) -> int | list[Any]:

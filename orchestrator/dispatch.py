@@ -32,7 +32,7 @@ from orchestrator.suspects import ANSWER_S, TRIES_MAX, Suspect, lost_again, pati
 IDLE_S = 30.0  # the deadline that a host without tasks is measured by
 ENDED_KEPT = 1_024  # runs that were cancelled, until those without tasks are left out
 ROUNDS_AHEAD = 4  # a host may hold this many times what it answers between two rounds of the driver
-AHEAD_MAX = 1_024  # tasks that it may hold for this reason
+AHEAD_MAX = 4_096  # tasks that it may hold for this reason
 SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from budget import Alert, Amount, Answer, Budget, Limit, Verdict, local_budget
-from budget.commands import Command, Reserve
+from budget.commands import Command, Many, count
 from budget.desk import Desk
 from budget.errors import (
     AccountConflictError,
@@ -104,7 +104,7 @@ def test_who_asks_is_told_that_the_hold_has_to_wait_and_then_that_it_is_there() 
 
         async with batch_of(15) as budget:
             await budget.reserve("a", "batch", TEN)
-            budget.ask(Reserve("b", "batch", 10, 0), heard)
+            budget.ask("b", "batch", 10, 0, heard)
             await turn_of_the_loop(20)
             await budget.reconcile("a", Amount(0, 0))
             await turn_of_the_loop(20)
@@ -185,8 +185,8 @@ class Relay:
         self.calls = 0
         self._lose = lose
 
-    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply:
-        self.batches.append(len(commands))
+    async def apply(self, client_id: str, commands: Sequence[Command | Many]) -> Reply:
+        self.batches.append(sum(map(count, commands)))
         loss = self._loss()
         if loss == "call":
             raise TransportLost("lost on the way there")

@@ -75,8 +75,8 @@ def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: D
 
 def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatch) -> None:
     """It would be lost with the host."""
-    dispatch.step(ready("one", 1_000))
-    (said,) = dispatch.step(Planned(tasks(5_000)))
+    dispatch.step(ready("one", 2_000))
+    (said,) = dispatch.step(Planned(tasks(9_000)))
     assert isinstance(said, Submit)
 
     dispatch.step(Drained("one", [(task.id, task.attempt) for task in said.tasks], 1.0))

@@ -21,7 +21,7 @@ from actors.rules import Rules
 from actors.specialists.base import Specialist
 from actors.tables import outcomes_of
 from budget import Budget, Limit
-from budget.commands import Command, Reserve
+from budget.commands import Command, Many, ReserveMany
 from budget.desk import Desk
 from budget.standing import AccountStanding, Standing
 from budget.wire import News, Reply
@@ -42,8 +42,8 @@ class FarDesk:
     desk: Desk = field(default_factory=lambda: Desk(None))
     asked: int = 0  # holds
 
-    async def apply(self, client_id: str, commands: Sequence[Command]) -> Reply:
-        self.asked += sum(isinstance(command, Reserve) for command in commands)
+    async def apply(self, client_id: str, commands: Sequence[Command | Many]) -> Reply:
+        self.asked += sum(len(command.hold_ids) for command in commands if isinstance(command, ReserveMany))
         await asyncio.sleep(ANSWER_S)
         return await self.desk.apply(client_id, commands)
 

@@ -406,6 +406,35 @@ def test_an_account_that_is_closed_with_holds_waits_for_them(ledger: BudgetLedge
     assert balance(ledger) == (50, 0)
 
 
+@pytest.mark.parametrize("end", [Close("run-a"), ExpireAccount("run-a")])
+def test_who_stands_in_line_leaves_it_together_with_the_others(ledger: BudgetLedger, end: Command) -> None:
+    """The small one behind the large one is not let in when that one goes, as it goes too."""
+    ledger.apply(reserve("held", 95, account="run-a"))
+    ledger.apply(reserve("large", 20))
+    ledger.apply(reserve("small", 5))
+    ledger.apply(reserve("behind", 5, account="run-b"))
+
+    answer = ledger.apply(end)
+
+    assert ("small", HELD) not in decided(answer)
+    assert ledger.holds["small"].state is Verdict.WITHDRAWN
+    assert ("behind", HELD) in decided(answer)
+
+
+def test_an_expiry_charges_nobody_who_was_never_let_in(ledger: BudgetLedger) -> None:
+    """A hold in line that a lowered ceiling has made hopeless is found out while others leave."""
+    ledger.apply(reserve("held", 1))
+    ledger.apply(SetLimit("shared", 1, None))
+    ledger.apply(reserve("large", 1))
+    ledger.apply(SetLimit("batch", 0, 1000))
+    ledger.apply(reserve("small", 0))
+
+    answer = ledger.apply(ExpireAccount("run-a"))
+
+    assert answer.expired_ids == ("held",)
+    assert balance(ledger) == (1, 0)
+
+
 def test_closing_a_batch_closes_its_runs(ledger: BudgetLedger) -> None:
     """From the leaves upwards, as their holds end."""
     ledger.apply(reserve("a", 40))

@@ -16,9 +16,12 @@ from budget.commands import (
     ExpireAccount,
     ExpireOwner,
     Extend,
+    Many,
     Open,
     Reconcile,
+    ReconcileMany,
     Reserve,
+    ReserveMany,
     SetLimit,
     Verdict,
     Withdraw,
@@ -43,7 +46,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.ledger = BudgetLedger()
         self.model = LedgerModel()
-        self.said: list[Command] = []
+        self.said: list[Command | Many] = []
 
     @initialize(limit=st.tuples(st.integers(50, 200), limits), alerts=st.booleans())
     def open_accounts(self, limit: tuple[int, int | None], alerts: bool) -> None:
@@ -72,6 +75,35 @@ class LedgerMachine(RuleBasedStateMachine):
         answer = self.ledger.apply(command)
         self.said.append(command)
         self.model.said_reserve(hold_id, hold, answer)
+
+    @rule(
+        account_id=st.sampled_from(sorted(ACCOUNTS)),
+        asked=st.lists(st.tuples(st.integers(0, 6), tokens, tokens, st.integers(0, 2)), max_size=4),
+        owner=OWNERS,
+        waits=st.booleans(),
+    )
+    def reserve_many(self, account_id: str, asked: list[tuple[int, int, int, int]], owner: str, waits: bool) -> None:
+        numbers, *columns = [list(column) for column in zip(*asked, strict=True)] or [[], [], [], []]
+        names = [f"{account_id}/{number}" for number in numbers]
+        many = ReserveMany(account_id, owner, waits, names, columns[0], [*columns[1]], columns[2])
+        self.said.append(many)
+        for one, answer in zip(many.each(), self.ledger.answers(many), strict=True):
+            place = (one.priority, 0)
+            hold = ModelHold(account_id, *one[2:4], owner, place, waits, Verdict.WAITING, asked=tuple(one))
+            self.model.said_reserve(one.hold_id, hold, answer)
+
+    @rule(share=st.floats(0, 1), data=st.data())
+    def reconcile_many(self, share: float, data: st.DataObject) -> None:
+        """Of those that are held, as a host says it; and one of those twice."""
+        held = sorted(name for name, hold in self.model.holds.items() if hold.state == Verdict.HELD)
+        if held:
+            names = data.draw(st.lists(st.sampled_from(held), max_size=5))
+            holds = [self.model.holds[name] for name in names]
+            amounts = [(int(hold.tokens * share), int(hold.microusd * share)) for hold in holds]
+            many = ReconcileMany(names, [one for one, _ in amounts], [other for _, other in amounts])
+            self.said.append(many)
+            for name, amount, answer in zip(names, amounts, self.ledger.answers(many), strict=True):
+                self.model.said_reconcile(name, amount, answer)
 
     @rule(account_id=st.sampled_from(sorted(ACCOUNTS)), number=st.integers(0, 6), amount=st.tuples(tokens, tokens))
     def reconcile(self, account_id: str, number: int, amount: tuple[int, int]) -> None:
@@ -193,7 +225,7 @@ class LedgerMachine(RuleBasedStateMachine):
         again = BudgetLedger()
         for payload in payloads:
             for command in commands_read(payload):
-                again.apply(command)
+                again.answers(command)
         assert snapshot(again) == snapshot(self.ledger)
         self.ledger = again
 

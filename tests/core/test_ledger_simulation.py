@@ -108,7 +108,7 @@ class Crowd:
     def _decided(self, hold_id: str, verdict: Verdict) -> None:
         if verdict is Verdict.HELD and hold_id in self.running and self.running[hold_id][1] < 0:
             hold = self.ledger.holds[hold_id]
-            self.running[hold_id] = (hold.asked.owner, hold.tokens, hold.microusd)
+            self.running[hold_id] = (hold.owner, hold.tokens, hold.microusd)
             self.spent[hold_id] = (0, 0)
         elif verdict is not Verdict.WAITING and verdict is not Verdict.HELD:
             self.running.pop(hold_id, None)
