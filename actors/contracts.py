@@ -71,6 +71,7 @@ class Task:
         texts = self.id and self.run_id and self.agent and self.objective and self.output_schema
         typed = type(self.tokens_max) is int and type(self.turns_max) is int and isinstance(self.deadline_s, _REAL)
         named = isinstance(self.id, str) and isinstance(self.run_id, str) and isinstance(self.required, int)
+        named = named and (not self.inputs or all(type(name) is str for name in self.inputs))
         if not (
             typed and named and texts and self.idempotency_key
             and self.tokens_max > 0 and self.turns_max > 0 and self.deadline_s > 0
@@ -84,6 +85,9 @@ class Task:
                 return f"task {self.id!r}: {name} is empty; every task states it"
             if not isinstance(said, str):
                 return f"task {self.id!r}: {name} is {said!r}, and must be text"
+        odd = [name for name in self.inputs if type(name) is not str]
+        if odd:
+            return f"task {self.id!r}: an input is named {odd[0]!r}, and names are text"
         if not isinstance(self.required, int):
             return f"task {self.id!r}: required is {self.required!r}: say True or False"
         for name in ("tokens_max", "turns_max"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from asyncio import CancelledError
+from asyncio import CancelledError, current_task
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -14,9 +14,6 @@ from actors.models.base import ModelReply, StopReason, Text, ToolUse
 from actors.redaction import redacted
 
 TOKENS_MAX = 2**40  # of one reply: more than anybody is billed, and far from the end of a column of integers
-
-# Raised by whoever ends a session; everything else that a model or a tool raises is that call's failure.
-OURS = (CancelledError, GeneratorExit)
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 T = TypeVar("T")
@@ -79,6 +76,20 @@ def in_thread(call: Callable[[], T]) -> T:
         raise
     except BaseException as error:
         raise RuntimeError(shown(error)) from error
+
+
+def ends_session(error: BaseException, task_id: str) -> bool:
+    """Whether whoever ends a session has raised it. All else that a model or a tool raises is that call's failure.
+
+    A session is cancelled, or closed where nobody runs it any more: then no step of its own is under way.
+    """
+    if isinstance(error, GeneratorExit):
+        try:
+            step = current_task()
+        except RuntimeError:
+            return True
+        return step is None or step.get_name() != task_id
+    return isinstance(error, CancelledError)
 
 
 def shown(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from actors import inbox
 from actors.contracts import Failure, Outcome, Reason, Task, Work, failure
-from actors.foreign import OURS
+from actors.foreign import ends_session
 from actors.holds import Holds
 from actors.runner import Runner
 from actors.tables import outcome_batch
@@ -165,9 +165,9 @@ class Host:
     async def _run(self, task: Task) -> None:
         try:
             outcome = await self.runner.run(task, received_s=self._received_s.pop(task.id))
-        except OURS:
-            raise
         except BaseException as error:
+            if ends_session(error, task.id):
+                raise
             # A bug of ours in one session must not take its siblings with it.
             log.exception("session broke run=%s task=%s", task.run_id, task.id)
             self._sessions.pop(task.id)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 
 from actors.bill import Bill, Prices, counted
 from actors.contracts import JsonValue, Outcome, Reason, Result, Span, Task, Work, failure
 from actors.deadlines import Deadlines
-from actors.foreign import OURS, shown, taken, trace
+from actors.foreign import ends_session, in_thread, shown, taken, trace
 from actors.models.base import ModelClient, ModelError, ModelRequest, ToolUse, unseen_of, unseen_tokens_of
 from actors.redaction import redacted
 from actors.rules import Rules
@@ -119,12 +120,13 @@ class Runner:
             told = json.dumps(error.attributes) if error.attributes else ""
             self._span(bill, f"chat {request.model}", started_s, error=str(error), attributes=told)
             return ModelFailed(str(error), error.unseen_tokens, error.circuit_open)
-        except OURS as error:
-            unseen = unseen_of(error)
-            told = json.dumps(dict(unseen.attributes)) if unseen else ""
-            self._span(bill, f"chat {request.model}", started_s, error="cut off while under way", attributes=told)
-            raise
-        except BaseException as error:  # of a client that is not ours, and may have been billed
+        except BaseException as error:
+            if ends_session(error, task.id):
+                unseen = unseen_of(error)
+                told = json.dumps(dict(unseen.attributes)) if unseen else ""
+                self._span(bill, f"chat {request.model}", started_s, error="cut off while under way", attributes=told)
+                raise
+            # of a client that is not ours, and may have been billed
             log.warning("model client broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))
             return self._model_broke(request, shown(error), started_s, bill)
         reply = taken(given)
@@ -156,7 +158,9 @@ class Runner:
         except TimeoutError as error:
             unseen_tokens = unseen_tokens_of(error, otherwise=request.tokens_left or 0)
             problem = f"no answer within {instruction.wait_s:g} s"
-        except Exception as error:
+        except BaseException as error:
+            if ends_session(error, task.id):
+                raise
             log.warning("watchdog model broke run=%s task=%s", task.run_id, task.id, exc_info=error)
             unseen_tokens, problem = request.tokens_left or 0, f"{type(error).__name__}: {error}"
         told = bill.overseen(request, reply, unseen_tokens)
@@ -184,9 +188,9 @@ class Runner:
         if check is None or not cited:
             return ()
         context = ToolContext(task.id, task.inputs, task.idempotency_key, self.toolbox.shared)
-        loop = asyncio.get_running_loop()
+        checked = partial(in_thread, lambda: list(check(context, cited)))
         try:
-            return tuple(await loop.run_in_executor(self.threads, lambda: list(check(context, cited))))
+            return tuple(await asyncio.get_running_loop().run_in_executor(self.threads, checked))
         except Exception as error:
             log.warning("citations not checked run=%s task=%s error=%s", task.run_id, task.id, error)
             return tuple(cited)

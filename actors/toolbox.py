@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, cast
 
 from actors.contracts import JsonValue, Task
-from actors.foreign import OURS, in_thread, plain, shown, trace
+from actors.foreign import ends_session, in_thread, plain, shown, trace
 from actors.models.base import ToolUse
 from actors.models.breaker import Breaker, Pass, Refused
 from actors.redaction import redacted
@@ -176,9 +176,10 @@ class Toolbox:
             return plain(await asyncio.get_running_loop().run_in_executor(self.threads, in_thread, called))
         try:
             return plain(await cast(Any, tool.function(*leading, **arguments)))
-        except (Exception, *OURS):
-            raise
-        except BaseException as error:  # sys.exit() in a tool ends its call, not the host
+        except BaseException as error:
+            if isinstance(error, Exception) or ends_session(error, task.id):
+                raise
+            # sys.exit() in a tool ends its call, not the host.
             raise RuntimeError(shown(error)) from error
 
     def _context(self, task: Task, tool: Tool, call: ToolUse) -> ToolContext:

@@ -33,6 +33,7 @@ TASKS_PER_RUN = 100
 TASKS = 20_000
 HOSTS = 2  # one per core
 REPEATS = 3
+REPEATS_OF_DIFFERENCES = 3  # times as many, where a figure is a small difference of two: one round is off by as much
 IDLE_S = 3.0  # after which an embedded Ray has started its processes
 
 
@@ -348,11 +349,11 @@ def shares(repeats: int, tasks: int) -> dict[str, float]:
     """The part of the time that budget, durability and tracing take, each turned off in turn."""
     from turned_off import shares as measured
 
-    return measured(repeats, tasks)
+    return measured(REPEATS_OF_DIFFERENCES * repeats, tasks)
 
 
 def start(repeats: int) -> dict[str, float]:
-    seen = [apart("first_start") for _ in range(repeats)]
+    seen = [apart("first_start") for _ in range(REPEATS_OF_DIFFERENCES * repeats)]
     return {
         "start_s": statistics.median(one["start_s"] - one["ray_s"] for one in seen),
         "ray_start_s": statistics.median(one["ray_s"] for one in seen),

@@ -58,13 +58,19 @@ class Unpaid(Budget):
 
 @asynccontextmanager
 async def unpaid_place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fleet, Budget]]:
-    """The place of the settings, where neither driver nor hosts talk to the ledger that is there."""
-    async with place(replace(batch, specialists=()), directory) as (fleet, _):  # no hosts that begin with it already
+    """The place of the settings, where neither driver nor hosts talk to the ledger that is there.
+
+    It begins as one where they do: hosts start beside the ledger, and nothing is planned before that answers.
+    """
+    async with place(replace(batch, specialists=()), directory) as (fleet, ledger):
         budget = Unpaid()
         if isinstance(fleet, LocalFleet):
             fleet.budget = budget
         else:
-            cast(Any, fleet).ledger = Unpaid
+            on_ray = cast(Any, fleet)
+            on_ray.ledger = Unpaid
+            on_ray.begin(batch.host_specs(batch.specialists))
+            await ledger.standing()
         yield fleet, budget
         await budget.aclose()
 

@@ -97,6 +97,7 @@ def test_an_id_that_comes_again_is_refused_where_it_is_met(ids: list[tuple[str, 
         ("id", 1, "id is 1, and must be text"),
         ("run_id", 5, "run_id is 5, and must be text"),
         ("required", "no", "required is 'no': say True or False"),
+        ("inputs", {1: 2}, "an input is named 1, and names are text"),
     ],
 )
 def test_a_task_of_wrong_kinds_is_refused_where_it_is_made(named: str, value: object, said: str) -> None:

@@ -124,7 +124,9 @@ def test_when_all_fail_the_error_carries_the_report() -> None:
     assert caught.value.report.failures[0].reason is Reason.INVALID_OUTPUT  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit(3), KeyboardInterrupt(), BaseException("odd")])
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("odd")]
+)
 def test_whatever_a_model_raises_costs_its_own_sub_agent_and_nobody_else(error: BaseException) -> None:
     """Its call may have been billed, so it is booked at its worst case, and nothing stays set aside."""
 
@@ -144,24 +146,25 @@ def test_whatever_a_model_raises_costs_its_own_sub_agent_and_nobody_else(error: 
     assert report.spent_tokens == failure.work.spent_tokens + 2 * 530
 
 
-def test_a_tool_that_would_end_the_program_ends_its_call() -> None:
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
+def test_a_tool_that_would_end_the_program_ends_its_call(error: BaseException) -> None:
     """Plain ones in their thread, async ones in the host's loop: the model is told, and may answer."""
 
     @tool
     def leave() -> int:
         """Leaves."""
-        raise SystemExit(3)
+        raise error
 
     @tool
     async def go() -> int:
         """Goes."""
-        raise SystemExit(3)
+        raise error
 
     def script(request: ModelRequest) -> ModelReply:
         last = request.messages[-1].blocks[0]
         if isinstance(last, ToolResult):
             assert last.is_error
-            assert "SystemExit: 3" in last.content
+            assert type(error).__name__ in last.content
             return says('{"words": 0}')
         return calls("leave" if "text-0" in str(request.messages) else "go")
 
@@ -169,6 +172,20 @@ def test_a_tool_that_would_end_the_program_ends_its_call() -> None:
     report = dispatch(plan("a", "b"), specialists=[quitter], model=ScriptedModel(script), settings=LOCAL)
 
     assert len(report.results) == 2
+
+
+def test_a_check_of_citations_that_would_end_the_program_leaves_them_unresolved() -> None:
+    class Cited(BaseModel):
+        citations: list[str]
+
+    def check(_: object, __: Sequence[str]) -> Sequence[str]:
+        raise GeneratorExit
+
+    citing = Specialist(name="citing", purpose="Cites.", prompt="Cite.", output=Cited, check_citations=check)
+    model = ScriptedModel(lambda _: says('{"citations": ["somewhere"]}'))
+    report = dispatch([citing.task("a", "cite")], specialists=[citing], model=model, settings=LOCAL)
+
+    assert report.results[0].unresolved == ("somewhere",)
 
 
 def test_a_sub_agent_that_hangs_ends_at_its_deadline_and_the_others_answer() -> None:
