@@ -24,7 +24,7 @@ from budget.errors import BudgetUnreachableError, JournalError, UnknownAccountEr
 
 log = logging.getLogger("muster.host")
 
-AHEAD_MAX = 256  # holds for tasks that have not begun; where more run at once, as many as those
+AHEAD_MAX = 4_096  # holds for tasks that have not begun; where more run at once, as many as those
 
 # What a reservation comes to when its run has ended, or when its driver was taken for dead and another one took over.
 SETTLED = frozenset({Verdict.CLOSED, Verdict.WITHDRAWN, Verdict.EXPIRED})
