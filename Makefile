@@ -10,7 +10,9 @@ MACHINE_CODE := actors/*.so budget/*.so orchestrator/*.so
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Muster needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; say PYTHON=/path/to/python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	MUSTER_COMPILE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	# A folder named budget or jobs where somebody works must not hide ours: by its path, this one comes before it.
+	MUSTER_COMPILE=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 
 # What runs for each sub-agent, as machine code beside its source; without a C compiler it stays Python, and is slower.
