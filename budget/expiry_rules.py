@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from budget.accounts import HELD, WAITING, Account, Hold
 from budget.books import (
     Books,
@@ -15,7 +17,6 @@ from budget.books import (
     withdraw_waiting,
 )
 from budget.commands import PLAIN, Answer, Expire, ExpireAccount, ExpireOwner, Verdict
-from budget.line import in_order
 from budget.money import NOTHING
 
 GONE_KEPT_MAX = 10_000  # owners; what they still had under way arrives within seconds
@@ -23,7 +24,7 @@ GONE_KEPT_MAX = 10_000  # owners; what they still had under way arrives within s
 
 def expire(books: Books, said: Expire) -> Answer:
     """Of these holds; ids that nobody knows are passed over."""
-    found = (books.holds.get(hold_id) or books.late.get(hold_id) for hold_id in said.hold_ids)
+    found = (books.holds.get(hold_id) or books.late.get(hold_id) for hold_id in dict.fromkeys(said.hold_ids))
     return _charge_in_full(books, [hold for hold in found if hold])
 
 
@@ -51,7 +52,7 @@ def _charge_in_full(books: Books, holds: list[Hold]) -> Answer:
     """Charge what is held, withdraw what waits. Answers with all of these that now stand charged."""
     waiting = [hold for hold in holds if hold.state is WAITING]
     answers = [withdraw_waiting(books, waiting)]
-    held = sorted((hold for hold in holds if hold.state is HELD), key=in_order)
+    held = sorted((hold for hold in holds if hold.state is HELD), key=attrgetter("order"))
     answers += [_charge(books, hold) for hold in held]
     own = ((hold.id, state_of(hold)) for hold in (*waiting, *held))
     others = (decision for answer in answers for decision in answer.decided)

@@ -66,10 +66,6 @@ def leave(hold: Hold) -> None:
     _drop_leavers(account)
 
 
-def in_order(hold: Hold) -> tuple[int, int]:
-    return hold.order
-
-
 def next_decided(accounts: Iterable[Account]) -> Iterable[tuple[Hold, Verdict]]:
     """Who in these accounts' lines is to be held or refused now, one after the other.
 

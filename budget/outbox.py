@@ -119,16 +119,15 @@ class Outbox:
         for command, told in batch:
             if isinstance(command, ReserveMany):
                 for row, hold_id in enumerate(command.hold_ids):
-                    answer = answers[place]
-                    place += 1
+                    answer = answers[place + row]
                     if answer.verdict is Verdict.WAITING:
                         self._stands_in_line(command.one(row), answer)
                     else:
                         self.decided(hold_id, answer)
             else:
-                for one in told:
-                    one(answers[place])
-                    place += 1
+                for row, one in enumerate(told):
+                    one(answers[place + row])
+            place += count(command)  # nobody may be told of a command, and it is answered all the same
 
     def failed(self, batch: Sequence[Said], error: Exception) -> None:
         """Nobody has answered a batch, and nobody will."""

@@ -435,6 +435,16 @@ def test_an_expiry_charges_nobody_who_was_never_let_in(ledger: BudgetLedger) -> 
     assert balance(ledger) == (1, 0)
 
 
+def test_an_expiry_that_names_a_hold_twice_counts_it_once(ledger: BudgetLedger) -> None:
+    ledger.apply(reserve("held", 90))
+    ledger.apply(reserve("waits", 20))
+
+    answer = ledger.apply(Expire(("held", "waits", "held", "waits")))
+
+    assert answer.expired_ids == ("held",)
+    assert balance(ledger) == (90, 0)
+
+
 def test_closing_a_batch_closes_its_runs(ledger: BudgetLedger) -> None:
     """From the leaves upwards, as their holds end."""
     ledger.apply(reserve("a", 40))

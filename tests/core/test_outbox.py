@@ -126,6 +126,22 @@ def test_what_was_given_up_while_under_way_is_not_told_and_does_not_wait() -> No
     assert (ear.heard, outbox.waits) == ([], False)
 
 
+def test_what_nobody_is_told_of_is_answered_all_the_same() -> None:
+    """The answers behind it are for those behind it: a hold that must wait is not taken for one that is there."""
+    outbox, given_up, bill, waits = Outbox(), Ear(), Ear(), Ear()
+    reserve(outbox, "a", given_up)
+    outbox.answered(outbox.take(), [WAITING])
+    outbox.give_up("a", given_up)
+    outbox.reconcile("x", 1, 1, bill)
+    reserve(outbox, "b", waits)
+    batch = outbox.take()
+    assert [type(command) for command in said(batch)] == [Withdraw, ReconcileMany, ReserveMany]
+
+    outbox.answered(batch, [PLAIN[Verdict.WITHDRAWN], RECONCILED, WAITING])
+
+    assert (given_up.heard, bill.heard, waits.heard) == ([WAITING], [RECONCILED], [WAITING])
+
+
 def test_everyone_is_told_that_nobody_answers() -> None:
     outbox, ear, gone = Outbox(), Ear(), OSError("gone")
     reserve(outbox, "a", ear)
