@@ -36,6 +36,7 @@ COMPILED = [
     "orchestrator/clockwork.py",
     "orchestrator/dispatch.py",
     "orchestrator/follow_ups.py",
+    "orchestrator/host_load.py",
 ]
 
 

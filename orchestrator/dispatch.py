@@ -7,10 +7,11 @@ or one of the driver's own (no such agent, host lost, cancelled).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from actors.contracts import Reason, Task, failure
+from orchestrator.host_load import AHEAD_MAX, HostLoad, shares
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -27,64 +28,9 @@ from orchestrator.moves import (
     Submit,
     Tick,
 )
-from orchestrator.suspects import ANSWER_S, TRIES_MAX, Suspect, lost_again, patience_s, suspects_patience_s
+from orchestrator.suspects import TRIES_MAX, Suspect, lost_again, suspects_patience_s
 
-IDLE_S = 30.0  # the deadline that a host without tasks is measured by
 ENDED_KEPT = 1_024  # runs that were cancelled, until those without tasks are left out
-ROUNDS_AHEAD = 4  # a host may hold this many times what it answers between two rounds of the driver
-AHEAD_MAX = 4_096  # tasks that it may hold for this reason
-SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
-
-
-@dataclass(slots=True)
-class _Host:
-    id: str
-    agent: str
-    capacity: int
-    sessions_max: int
-    heard_s: float
-    tasks: dict[str, Task] = field(default_factory=dict)  # submitted, unanswered
-    round: int = 0  # how many it answered between two rounds of the driver, lately
-    suspects: bool = False  # it has tasks that were lost with a host before, and takes no others beside them
-    patience_s: float = 0.0  # how long it may be silent then
-    gone: bool = False  # it is being replaced
-    at_once: list[tuple[float, Sequence[Task]]] = field(default_factory=list)  # submissions that found sessions free
-
-    @property
-    def free(self) -> int:
-        return 0 if self.suspects or self.gone else max(0, self.room - len(self.tasks))
-
-    @property
-    def room(self) -> int:
-        """How many tasks it may hold: more than its capacity, where it is through with so many before others come."""
-        return max(self.capacity, min(AHEAD_MAX, ROUNDS_AHEAD * self.round))
-
-    def take(self, tasks: Sequence[Task], now_s: float) -> None:
-        self.tasks.update((task.id, task) for task in tasks)
-        if len(self.tasks) <= self.sessions_max:
-            if len(self.at_once) >= SUBMISSIONS_KEPT:
-                self.at_once = [(s, of) for s, of in self.at_once if any(task.id in self.tasks for task in of)]
-            self.at_once.append((now_s, tasks))
-
-    def began_s(self, now_s: float, blamed: str | None) -> dict[str, float]:
-        """Since when each of its tasks is at work, at least: those that wait their turn have not begun.
-
-        Who holds its event loop has, though no row has come of those whose turn was before.
-        """
-        at_work, turn = list(self.tasks)[: self.sessions_max], list(self.tasks)[self.sessions_max :]
-        known = {task.id: submitted_s for submitted_s, tasks in self.at_once for task in tasks}
-        # One that had begun earlier than this would have met its deadline when the host was last heard.
-        least_s = {task_id: self.heard_s - self.tasks[task_id].deadline_s for task_id in at_work}
-        began_s = {task_id: max(known.get(task_id, self.heard_s), least_s[task_id]) for task_id in at_work}
-        return began_s | {task_id: self.heard_s if task_id == blamed else now_s for task_id in turn}
-
-    def is_hung(self, now_s: float) -> bool:
-        silent_s = now_s - self.heard_s
-        if self.gone or silent_s <= ANSWER_S:
-            return False
-        if self.suspects:
-            return silent_s > self.patience_s
-        return silent_s > patience_s((task.deadline_s for task in self.tasks.values()) if self.tasks else (IDLE_S,))
 
 
 @dataclass(slots=True)
@@ -99,7 +45,7 @@ class Dispatch:
     grace_s: float = 10.0
     unanswered_max: int | None = None
     tries_max: int = TRIES_MAX
-    _hosts: dict[str, _Host] = field(default_factory=dict)
+    _hosts: dict[str, HostLoad] = field(default_factory=dict)
     _waiting: dict[str, deque[Task]] = field(default_factory=dict)
     _suspects: dict[str, deque[Suspect]] = field(default_factory=dict)  # by agent, in the order of their tasks
     _losses: dict[str, Suspect] = field(default_factory=dict)  # those of them that a host has
@@ -172,7 +118,7 @@ class Dispatch:
 
     def _host_ready(self, ready: HostReady) -> list[Instruction]:
         self._now_s = ready.now_s
-        self._hosts[ready.host] = _Host(ready.host, ready.agent, ready.capacity, ready.sessions_max, ready.now_s)
+        self._hosts[ready.host] = HostLoad(ready.host, ready.agent, ready.capacity, ready.sessions_max, ready.now_s)
         return self._submit(ready.agent)
 
     def _planned(self, tasks: Sequence[Task]) -> list[Instruction]:
@@ -187,7 +133,7 @@ class Dispatch:
         return f"no agent is named {task.agent!r}; registered are {', '.join(sorted(self.agents)) or 'none'}"
 
     def _submit(self, agent: str) -> list[Instruction]:
-        """Waiting tasks of one agent, in their order, to its hosts with the most room."""
+        """Waiting tasks of one agent, in their order, to the hosts that have the fewest."""
         waiting, suspects = self._waiting.get(agent), self._suspects.get(agent)
         if not waiting and not suspects:
             return []
@@ -195,14 +141,14 @@ class Dispatch:
         instructions = self._submit_suspects(suspects, hosts) if suspects else []
         if not waiting:
             return instructions
-        for host, share in _shares(hosts, min(len(waiting), self._allowance())):
+        for host, share in shares(hosts, min(len(waiting), self._allowance())):
             tasks = [waiting.popleft() for _ in range(share)]
             host.take(tasks, self._now_s)
             self._unanswered += share
             instructions.append(Submit(host.id, tasks))
         return instructions
 
-    def _submit_suspects(self, suspects: deque[Suspect], hosts: Sequence[_Host]) -> list[Instruction]:
+    def _submit_suspects(self, suspects: deque[Suspect], hosts: Sequence[HostLoad]) -> list[Instruction]:
         """To each host that has nothing else, as many as may share one."""
         instructions: list[Instruction] = []
         for host in hosts:
@@ -217,7 +163,7 @@ class Dispatch:
                 instructions.append(self._submit_group(host, group))
         return instructions
 
-    def _submit_group(self, host: _Host, group: Sequence[Suspect]) -> Submit:
+    def _submit_group(self, host: HostLoad, group: Sequence[Suspect]) -> Submit:
         host.suspects, host.patience_s = True, suspects_patience_s(group, self._now_s)
         host.heard_s = max(host.heard_s, self._now_s)
         tasks = [suspect.on_its_way(self._now_s, self.grace_s) for suspect in group]
@@ -286,7 +232,7 @@ class Dispatch:
         said += _record(cancelled, Reason.CANCELLED, lambda _: "cancelled, and lost with its host")
         return said + [one for suspect in ended for one in self._record_lost(suspect)]
 
-    def _lose(self, host: _Host, silent: bool, blamed: str | None) -> Sequence[Suspect]:
+    def _lose(self, host: HostLoad, silent: bool, blamed: str | None) -> Sequence[Suspect]:
         """Queue a lost host's tasks again, before all others but culprits; returns those that have come to an end."""
         began_s = host.began_s(self._now_s, blamed)
         first, last, ended = lost_again(
@@ -357,16 +303,6 @@ class Dispatch:
         self._unanswered -= len(given_up)
         given_up += self._drop(run_ids)
         return _record(given_up, Reason.CANCELLED, lambda _: "cancelled, and its host did not answer in time")
-
-
-def _shares(hosts: Sequence[_Host], tasks: int) -> Iterable[tuple[_Host, int]]:
-    """How many of `tasks` each host gets: those with the fewest unanswered first, evenly, within their room."""
-    rest = sorted((host for host in hosts if host.free > 0), key=lambda host: len(host.tasks))
-    while rest and tasks > 0:
-        host, *rest = rest
-        share = min(host.free, -(-tasks // (len(rest) + 1)))
-        tasks -= share
-        yield host, share
 
 
 def _record(tasks: Sequence[Task], reason: Reason, message: Callable[[Task], str]) -> list[Instruction]:

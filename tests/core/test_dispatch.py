@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
-from orchestrator.dispatch import AHEAD_MAX, ENDED_KEPT, Dispatch
+from orchestrator.dispatch import ENDED_KEPT, Dispatch
+from orchestrator.host_load import AHEAD_MAX
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -56,6 +57,19 @@ def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch:
     assert [len(first.tasks), len(second.tasks)] == [2, 2]
     assert sum(len(said.tasks) for said in more if isinstance(said, Submit)) == 2
     assert (dispatch.waiting, dispatch.unanswered) == (1, 6)
+
+
+def test_a_host_with_nothing_to_do_comes_level_with_those_that_are_busy(dispatch: Dispatch) -> None:
+    """One that comes late, or comes again, gets what is left until it holds as much as they do."""
+    dispatch.step(ready("busy", 10))
+    dispatch.step(Planned(tasks(6)))
+    dispatch.step(ready("late", 10))
+
+    said = dispatch.step(Planned([a_task(f"first {n}") for n in range(4)]))
+    more = dispatch.step(Planned([a_task(f"then {n}") for n in range(5)]))
+
+    given = [{one.host: len(one.tasks) for one in submits if isinstance(one, Submit)} for submits in (said, more)]
+    assert given == [{"late": 4}, {"late": 4, "busy": 1}]
 
 
 def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: Dispatch) -> None:
