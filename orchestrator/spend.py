@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from actors.tables import OK
 
 COLUMNS = ("agent", "model", "run_id", "status", "spent_tokens", "cost_microusd")
 NO_MODEL = "none"  # a task that ended before a model was called
+PORTION_BYTES = 4 << 20  # of outcomes, that are added up at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class Share:
     tokens: int
     microusd: int | None
 
+    def __add__(self, other: Share) -> Share:
+        unknown = self.microusd is None or other.microusd is None
+        return Share(self.tokens + other.tokens, None if unknown else (self.microusd or 0) + (other.microusd or 0))
+
+
+NOTHING = Share(0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Spend:
@@ -29,30 +37,50 @@ class Spend:
     by_agent: Mapping[str, Share] = field(default_factory=dict)
     by_model: Mapping[str, Share] = field(default_factory=dict)
     by_run: Mapping[str, Share] = field(default_factory=dict)
-    failures: Share = Share(0, 0)
+    failures: Share = NOTHING
 
 
 def spend_of(batches: Iterable[pa.RecordBatch]) -> Spend:
     """The spend in outcome batches, in whole tokens and micro-dollars, names in their order."""
-    kept = [pa.RecordBatch.from_arrays([batch.column(name) for name in COLUMNS], COLUMNS) for batch in batches]
-    if not kept:
-        return Spend()
-    table = pa.Table.from_batches(kept)
-    failed = table.filter(pc.not_equal(table.column("status"), OK))
-    return Spend(
-        by_agent=_by(table, "agent"),
-        by_model={name or NO_MODEL: share for name, share in _by(table, "model").items()},
-        by_run=_by(table, "run_id"),
-        failures=_share(failed),
-    )
+    by_agent: dict[str, Share] = {}
+    by_model: dict[str, Share] = {}
+    by_run: dict[str, Share] = {}
+    failures = NOTHING
+    for table in _portions(batches):
+        _add(by_agent, table, "agent")
+        _add(by_model, table, "model")
+        _add(by_run, table, "run_id")
+        failures += _share(table.filter(pc.not_equal(table.column("status"), OK)))
+    models = {name or NO_MODEL: share for name, share in _in_order(by_model).items()}
+    return Spend(_in_order(by_agent), models, _in_order(by_run), failures)
 
 
-def _by(table: pa.Table, column: str) -> dict[str, Share]:
-    sums = table.group_by(column).aggregate(
+def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """What is to be added up, some megabytes at a time: a single column keeps all of its segment in memory."""
+    portion: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        portion.append(batch.select(COLUMNS))
+        size += batch.nbytes
+        if size >= PORTION_BYTES:
+            yield pa.Table.from_batches(portion)
+            portion, size = [], 0
+    if portion:
+        yield pa.Table.from_batches(portion)
+
+
+def _add(sums: dict[str, Share], table: pa.Table, column: str) -> None:
+    """Add what a table holds, by a column of names."""
+    found = table.group_by(column).aggregate(
         [("spent_tokens", "sum"), ("cost_microusd", "sum"), ("cost_microusd", "count"), ([], "count_all")]
     )
-    rows = sums.sort_by(column).to_pylist()
-    return {row[column]: Share(row["spent_tokens_sum"] or 0, _known(row)) for row in rows}
+    for row in found.to_pylist():
+        share = Share(row["spent_tokens_sum"] or 0, _known(row))
+        sums[row[column]] = sums.get(row[column], NOTHING) + share
+
+
+def _in_order(sums: Mapping[str, Share]) -> dict[str, Share]:
+    return {name: sums[name] for name in sorted(sums)}
 
 
 def _known(row: Mapping[str, int]) -> int | None:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import orchestrator.spend as spend_module
 from actors.contracts import Outcome, Work
-from actors.tables import outcome_batch
+from actors.tables import OUTCOME_SCHEMA, outcome_batch
+from orchestrator.segments import Stamp, batches_of, segment
 from orchestrator.spend import Share, Spend, spend_of
 from support.tasks import a_failure, a_result, a_task
 
@@ -42,6 +51,28 @@ def test_a_task_that_called_no_model_is_under_none() -> None:
     spend = spend_of([outcome_batch([a_failure(a_task("a"))])])
 
     assert spend.by_model == {"none": Share(0, 0)}
+
+
+def test_what_was_added_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the segments no more than a portion is in memory; names that come in several are added up."""
+    monkeypatch.setattr(spend_module, "PORTION_BYTES", 1)
+    read: list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.uint8]]]] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for n in range(5):
+            assert sum(data() is not None for data in read) <= 1
+            rows = outcome_batch([paid(a_result(a_task(str(n), run="r", agent="reader")), 10, None if n == 3 else 2)])
+            place = Stamp("run", "outcomes", n)
+            name, written = segment(place, OUTCOME_SCHEMA, [rows])
+            data = np.frombuffer(written, np.uint8).copy()
+            read.append(weakref.ref(data))
+            yield from batches_of(name, pa.py_buffer(data), OUTCOME_SCHEMA, place)
+
+    spend = spend_of(batches())
+
+    assert spend.by_agent == {"reader": Share(50, None)}
+    assert spend.by_model == {"m": Share(50, None)}
+    assert spend.by_run == {"r": Share(50, None)}
 
 
 def test_no_outcomes_no_spend() -> None:
