@@ -10,7 +10,7 @@ from actors.contracts import Task
 from orchestrator.suspects import ANSWER_S, patience_s
 
 IDLE_S = 30.0  # the deadline that a host without tasks is measured by
-ROUNDS_AHEAD = 4  # a host may hold this many times what it answers between two rounds of the driver
+ROUNDS_AHEAD = 8  # a host may hold this many times what it answers between two rounds of the driver
 AHEAD_MAX = 4_096  # tasks that it may hold for this reason
 SUBMISSIONS_KEPT = 64  # of a host, to know since when its tasks are at work
 

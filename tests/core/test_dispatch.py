@@ -83,8 +83,8 @@ def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: D
         dispatch.step(Drained("one", rows[:answered], 1.0))
         held.append(dispatch.unanswered)
 
-    assert held[:4] == [4, 16, 64, 63]
-    assert held[-1] == 54
+    assert held[:4] == [4, 32, 128, 127]
+    assert held[-1] == 118
 
 
 def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatch) -> None:
