@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.attempts import KEYS, Places, ranked
+from orchestrator.portions import portions
 
-SPILL_BYTES = 4 << 20  # that are sorted at once
 ROWS_OF_GROUP = 4_096  # of Parquet: some 6 MB of outcomes, so that a reader of one run reads little else
 ROWS_READ = 256  # of a spill at once
 
@@ -46,8 +46,8 @@ def compacted(
     """
     made = Compacted(scratch / "effective.parquet", scratch / "history.parquet")
     spills = _Spills(scratch, schema.remove_metadata(), id_column)
-    for batch in batches:
-        spills.add(batch)
+    for portion in portions(batches):
+        spills.add(portion)
     order, counts = ranked(spills.keys())
     if history is None:
         counts[:] = True
@@ -84,27 +84,19 @@ class _Spills:
     paths: list[Path] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     _keys: list[pa.Table] = field(default_factory=list)
-    _waiting: list[pa.RecordBatch] = field(default_factory=list)
-    _bytes: int = 0
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
-        self._bytes += batch.nbytes
-        if self._bytes >= SPILL_BYTES:
-            self._spill()
 
     def keys(self) -> pa.Table:
         """Of all rows, in the order of the spills."""
-        self._spill()
+        if not self.paths:
+            self.add([])
         return pa.concat_tables(self._keys).combine_chunks()
 
     def sorted(self, tables: Sequence[pa.Table]) -> pa.Table:
         table = pa.concat_tables(tables)
         return table.take(ranked(self._keys_of(table))[0])
 
-    def _spill(self) -> None:
-        table = self.sorted([pa.Table.from_batches(self._waiting, self.schema)])
-        self._waiting, self._bytes = [], 0
+    def add(self, portion: Sequence[pa.RecordBatch]) -> None:
+        table = self.sorted([pa.Table.from_batches(portion, self.schema)])
         path = self.folder / f"{len(self.paths)}.spill"
         with (
             pa.OSFile(str(path), "wb") as file,

@@ -6,7 +6,6 @@ are told what came of them. All others go again, as later attempts.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import pyarrow as pa
 from actors.contracts import Outcome, Reason, Task
 from actors.tables import OK, outcomes_of
 from budget import Amount, Limit
+from orchestrator.portions import portions
 from orchestrator.runs import Run
 
 # Says of an outcome's status whether its task goes again.
@@ -35,7 +35,6 @@ def failed(reasons: frozenset[str] = frozenset()) -> Again:
 
 _COLUMNS = ("task_id", "run_id", "attempt", "status", "spent_tokens", "cost_microusd", "model")
 _REPLACED = ("task_id", "run_id", "attempt", "spent_tokens", "cost_microusd")
-BATCHES_AT_ONCE = 1_024  # drains are often of a row or two, and each column of each of them takes its time
 
 
 class _Row(NamedTuple):
@@ -86,9 +85,9 @@ class Known:
     ) -> Known:
         """Of all runs, or of these. What `history` holds was replaced: it was paid for, and no outcome stands by it."""
         known = cls(again)
-        for some in _portions(batches):
+        for some in portions(batches):
             known._add(some, runs)
-        for some in _portions(history):
+        for some in portions(history):
             known._add_replaced(some, runs)
         return known
 
@@ -184,12 +183,6 @@ def unfinished_first(runs: Iterable[Run], known: Known) -> Iterator[Run]:
         else:
             yield run
     yield from finished
-
-
-def _portions(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    left = iter(batches)
-    while some := list(itertools.islice(left, BATCHES_AT_ONCE)):
-        yield some
 
 
 def _values(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

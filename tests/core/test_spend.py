@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import orchestrator.spend as spend_module
+import orchestrator.portions as portions_module
 from actors.contracts import Outcome, Work
 from actors.tables import OUTCOME_SCHEMA, outcome_batch
+from budget import Amount
 from orchestrator.segments import Stamp, batches_of, segment
-from orchestrator.spend import Share, Spend, spend_of
+from orchestrator.spend import Spend, spend_of
 from support.tasks import a_failure, a_result, a_task
 
 
@@ -29,10 +30,10 @@ def test_the_bill_is_told_by_specialist_model_run_and_failure() -> None:
 
     spend = spend_of([outcome_batch([one, two]), outcome_batch([three])])
 
-    assert spend.by_agent == {"reader": Share(110, 8), "writer": Share(50, 3)}
-    assert spend.by_model == {"m": Share(110, 8), "n": Share(50, 3)}
-    assert spend.by_run == {"r1": Share(150, 10), "r2": Share(10, 1)}
-    assert spend.failures == Share(50, 3)
+    assert spend.by_agent == {"reader": Amount(110, 8), "writer": Amount(50, 3)}
+    assert spend.by_model == {"m": Amount(110, 8), "n": Amount(50, 3)}
+    assert spend.by_run == {"r1": Amount(150, 10), "r2": Amount(10, 1)}
+    assert spend.failures == Amount(50, 3)
 
 
 def test_an_unknown_price_makes_the_cost_unknown_and_not_nothing() -> None:
@@ -42,20 +43,20 @@ def test_an_unknown_price_makes_the_cost_unknown_and_not_nothing() -> None:
 
     spend = spend_of([outcome_batch([known, unknown])])
 
-    assert spend.by_agent == {"reader": Share(110, None)}
-    assert spend.by_model == {"m": Share(100, 7), "own": Share(10, None)}
+    assert spend.by_agent == {"reader": Amount(110, None)}
+    assert spend.by_model == {"m": Amount(100, 7), "own": Amount(10, None)}
 
 
 def test_a_task_that_called_no_model_is_under_none() -> None:
     """A skipped task has no model, and no cost."""
     spend = spend_of([outcome_batch([a_failure(a_task("a"))])])
 
-    assert spend.by_model == {"none": Share(0, 0)}
+    assert spend.by_model == {"none": Amount(0, 0)}
 
 
 def test_what_was_added_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the segments no more than a portion is in memory; names that come in several are added up."""
-    monkeypatch.setattr(spend_module, "PORTION_BYTES", 1)
+    monkeypatch.setattr(portions_module, "PORTION_BYTES", 1)
     read: list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.uint8]]]] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -70,9 +71,9 @@ def test_what_was_added_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
     spend = spend_of(batches())
 
-    assert spend.by_agent == {"reader": Share(50, None)}
-    assert spend.by_model == {"m": Share(50, None)}
-    assert spend.by_run == {"r": Share(50, None)}
+    assert spend.by_agent == {"reader": Amount(50, None)}
+    assert spend.by_model == {"m": Amount(50, None)}
+    assert spend.by_run == {"r": Amount(50, None)}
 
 
 def test_no_outcomes_no_spend() -> None:
