@@ -71,6 +71,7 @@ class HostLoad:
 def shares(hosts: Sequence[HostLoad], tasks: int) -> Iterable[tuple[HostLoad, int]]:
     """How many of `tasks` each host gets, within its room: so many that all come to hold as many as the others."""
     able = sorted(((len(host.tasks), host.free, host) for host in hosts if host.free > 0), key=lambda one: one[:2])
+    able = able[: max(0, tasks)]  # no more than that get one, and they have the fewest
     most = max((held + free for held, free, _ in able), default=0)
     level = bisect_left(range(most), tasks, key=lambda level: sum(_up_to(level, held, free) for held, free, _ in able))
     for held, free, host in able:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
 from orchestrator.dispatch import ENDED_KEPT, Dispatch
-from orchestrator.host_load import AHEAD_MAX
+from orchestrator.host_load import AHEAD_MAX, HostLoad, shares
 from orchestrator.moves import (
     Cancel,
     Cancelled,
@@ -70,6 +70,24 @@ def test_a_host_with_nothing_to_do_comes_level_with_those_that_are_busy(dispatch
 
     given = [{one.host: len(one.tasks) for one in submits if isinstance(one, Submit)} for submits in (said, more)]
     assert given == [{"late": 4}, {"late": 4, "busy": 1}]
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 12)), max_size=6), st.integers(-2, 60))
+def test_shares_are_those_of_one_task_after_the_other(held: list[tuple[int, int]], count: int) -> None:
+    """Each to the host that has the fewest, as long as one has room."""
+    hosts = [HostLoad(str(n), "reader", room, 4, 0.0, {str(t): a_task(str(t)) for t in range(has)})
+             for n, (has, room) in enumerate(held)]  # fmt: skip
+    levels, rooms = [len(host.tasks) for host in hosts], [host.free for host in hosts]
+    for _ in range(count):
+        able = [n for n, room in enumerate(rooms) if room]
+        if able:
+            fewest = min(able, key=lambda n: levels[n])
+            levels[fewest], rooms[fewest] = levels[fewest] + 1, rooms[fewest] - 1
+
+    given_to = dict.fromkeys((host.id for host in hosts), 0) | {host.id: share for host, share in shares(hosts, count)}
+
+    assert sorted(len(host.tasks) + given_to[host.id] for host in hosts) == sorted(levels)
+    assert all(0 <= given_to[host.id] <= host.free for host in hosts)
 
 
 def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: Dispatch) -> None:
