@@ -74,10 +74,12 @@ def shares(hosts: Sequence[HostLoad], tasks: int) -> Iterable[tuple[HostLoad, in
     able = able[: max(0, tasks)]  # no more than that get one, and they have the fewest
     most = max((held + free for held, free, _ in able), default=0)
     level = bisect_left(range(most), tasks, key=lambda level: sum(_up_to(level, held, free) for held, free, _ in able))
+    left = tasks - sum(_up_to(level - 1, held, free) for held, free, _ in able)  # too few to bring all to the level
     for held, free, host in able:
-        share = min(tasks, _up_to(level, held, free))
+        share = _up_to(level - 1, held, free)
+        if left > 0 and _up_to(level, held, free) > share:
+            share, left = share + 1, left - 1
         if share:
-            tasks -= share
             yield host, share
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
@@ -72,6 +72,8 @@ def test_a_host_with_nothing_to_do_comes_level_with_those_that_are_busy(dispatch
     assert given == [{"late": 4}, {"late": 4, "busy": 1}]
 
 
+@settings(max_examples=1_000)
+@example([(0, 4)] * 3, 10)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 12)), max_size=6), st.integers(-2, 60))
 def test_shares_are_those_of_one_task_after_the_other(held: list[tuple[int, int]], count: int) -> None:
     """Each to the host that has the fewest, as long as one has room."""
