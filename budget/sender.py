@@ -92,13 +92,12 @@ class Sender:
         while True:
             try:
                 return await call()
-            except TransportLost as lost:
-                if time.monotonic() > give_up_at_s:
-                    raise BudgetUnreachableError(
-                        f"the budget did not answer for {self._give_up_s:g} s: {lost}"
-                    ) from lost
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S[1])
+            except TransportLost as error:
+                lost = error
+            if time.monotonic() > give_up_at_s:
+                raise BudgetUnreachableError(f"the budget did not answer for {self._give_up_s:g} s: {lost}") from lost
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_S[1])
 
     async def drained(self) -> None:
         """Once everything is answered, or given up."""

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("budget", "actors", "orchestrator", "jobs")
+SUSPENDS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
 
 PROGRAM = '''
 import asyncio
@@ -101,3 +102,13 @@ def test_all_of_it_is_compiled_or_nothing() -> None:
 
     assert all((ROOT / source).is_file() for source in named)
     assert built in (set(), named)
+
+
+def test_nothing_compiled_waits_while_it_handles_an_error() -> None:
+    """All other tasks of the loop would have that error as theirs: as the cause of what they raise, and kept alive."""
+    for source in compiled():
+        for node in ast.walk(ast.parse((ROOT / source).read_text())):
+            if isinstance(node, ast.Try):
+                handling = [line for handler in node.handlers for line in handler.body] + node.finalbody
+                waits = [one for line in handling for one in ast.walk(line) if isinstance(one, SUSPENDS)]
+                assert not waits, f"{source}:{waits[0].lineno}"
