@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from actors import inbox
 from actors.contracts import Failure, Outcome, Reason, Task, Work, failure
-from actors.foreign import ends_session
+from actors.foreign import ends_session, shown, trace
 from actors.holds import Holds
+from actors.redaction import redacted
 from actors.runner import Runner
 from actors.tables import outcome_batch
 from actors.transcripts import transcript_batch
@@ -140,10 +141,10 @@ class Host:
     def _not_begun(self, task: Task, answer: Answer | Exception) -> Failure:
         """Skipped for want of money, or cancelled, where whoever wanted it has been settled without it."""
         if isinstance(answer, Exception):
-            return self._broken(task, answer)
+            return self._broken(task, answer, Work(host=self.runner.host))
         mistake = self.holds.mistake(task, answer)
         if mistake is not None:
-            return self._broken(task, mistake)
+            return self._broken(task, mistake, Work(host=self.runner.host))
         if answer.verdict in SETTLED:
             return self._cancelled(task, f"cancelled: the account that it draws on was settled ({answer.message})")
         work = Work(host=self.runner.host, model=self.runner.role.model)
@@ -169,14 +170,12 @@ class Host:
             if ends_session(error, task.id):
                 raise
             # A bug of ours in one session must not take its siblings with it.
-            log.exception("session broke run=%s task=%s", task.run_id, task.id)
-            self._sessions.pop(task.id)
-            self._end(self._broken(task, error))
-        else:
-            self._sessions.pop(task.id)
-            self.holds.settle(outcome, partial(self._settled, outcome))
-            # What was not spent is given back before the next task's worst case is asked for, and goes with it.
-            self._step(inbox.Settling(task.id))
+            log.error("session broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))
+            outcome = self._broken(task, error, self._worst_case(task))
+        self._sessions.pop(task.id)
+        self.holds.settle(outcome, partial(self._settled, outcome))
+        # What was not spent is given back before the next task's worst case is asked for, and goes with it.
+        self._step(inbox.Settling(task.id))
 
     def _settled(self, outcome: Outcome, answer: Answer | Exception) -> None:
         """A session's bill is in the books. Where it could not be told, its hold stands, and its answer is kept."""
@@ -192,9 +191,13 @@ class Host:
     def _cancelled(self, task: Task, message: str) -> Failure:
         return failure(task, Reason.CANCELLED, message, Work(host=self.runner.host))
 
-    def _broken(self, task: Task, error: BaseException) -> Failure:
+    def _worst_case(self, task: Task) -> Work:
+        """What is said of a session of which nobody knows what it spent."""
+        cost_microusd = self.holds.prices.worst_case(task.tokens_max)
+        return Work(host=self.runner.host, spent_tokens=task.tokens_max, cost_microusd=cost_microusd)
+
+    def _broken(self, task: Task, error: BaseException, work: Work) -> Failure:
         if isinstance(error, JournalError | BudgetUnreachableError | UnknownAccountError):
             # Not the task's fault: it goes again when the run is resumed.
             return self._cancelled(task, f"the budget failed: {error}")
-        message = f"internal error: {type(error).__name__}: {error}"
-        return failure(task, Reason.TOOL_ERROR, message, Work(host=self.runner.host))
+        return failure(task, Reason.TOOL_ERROR, redacted(f"internal error: {shown(error)}"), work)

@@ -149,10 +149,10 @@ class Runner:
         request, started_s = instruction.request, self.clock()
         if self.rules.traced:
             request = self._traced(request, task, bill)
-        reply, unseen_tokens, problem = None, 0, ""
+        reply, unseen_tokens, problem, broken = None, 0, "", ""
         try:
             async with asyncio.timeout(instruction.wait_s):
-                reply = await self.model.reply(request)
+                given = taken(await self.model.reply(request))
         except ModelError as error:
             unseen_tokens, problem = error.unseen_tokens, str(error)
         except TimeoutError as error:
@@ -161,8 +161,12 @@ class Runner:
         except BaseException as error:
             if ends_session(error, task.id):
                 raise
-            log.warning("watchdog model broke run=%s task=%s", task.run_id, task.id, exc_info=error)
-            unseen_tokens, problem = request.tokens_left or 0, f"{type(error).__name__}: {error}"
+            log.warning("watchdog model broke run=%s task=%s\n%s", task.run_id, task.id, trace(error))
+            broken = shown(error)
+        else:
+            reply, broken = (None, given) if isinstance(given, str) else (given, "")
+        if broken:
+            unseen_tokens, problem = request.tokens_left or 0, redacted(f"the model client broke: {broken}")
         told = bill.overseen(request, reply, unseen_tokens)
         bill.spans.append(Span(f"chat {request.model}", started_s, self.clock(), problem, told))
         return Overseen(reply, unseen_tokens)
@@ -192,7 +196,7 @@ class Runner:
         try:
             return tuple(await asyncio.get_running_loop().run_in_executor(self.threads, checked))
         except Exception as error:
-            log.warning("citations not checked run=%s task=%s error=%s", task.run_id, task.id, error)
+            log.warning("citations not checked run=%s task=%s\n%s", task.run_id, task.id, trace(error))
             return tuple(cited)
 
     def _traced(self, request: ModelRequest, task: Task, bill: Bill) -> ModelRequest:

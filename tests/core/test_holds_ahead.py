@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -65,6 +66,7 @@ class Scene:
     places: int
     session_s: float
     on_exhausted: str = "wait"
+    clock: Callable[[], float] = time.time
     ledger: FarDesk = field(default_factory=FarDesk)
     at_once: int = 0
     at_once_max: int = 0
@@ -125,7 +127,9 @@ class Scene:
             rules=Rules(on_exhausted=self.on_exhausted),
             sessions_max=self.places,
         )
-        return assemble(spec, budget, threads=NOBODY)
+        host = assemble(spec, budget, threads=NOBODY)
+        host.runner.clock = self.clock
+        return host
 
 
 def batch(standing: Standing) -> AccountStanding:
@@ -187,4 +191,16 @@ def test_where_money_is_short_every_task_is_answered_and_the_ceiling_holds(fit: 
     outcomes = scene.play(600, limit_tokens=fit * 10_000 + 600 * 15)
 
     assert not [one for one in outcomes if isinstance(one, Failure)]
+    assert batch(scene.standing).held.tokens == 0
+
+
+def test_a_session_that_breaks_is_billed_at_its_worst_case() -> None:
+    """Were its hold left standing, who waits for what is over would wait as long as the batch runs."""
+    scene = Scene(places=1, session_s=0.1, clock=lambda: 1 // 0)
+
+    outcomes = scene.play(2)
+
+    assert all(isinstance(one, Failure) and one.reason is Reason.TOOL_ERROR for one in outcomes)
+    assert [one.work.spent_tokens for one in outcomes] == [a_task().tokens_max] * 2
+    assert batch(scene.standing).spent.tokens == 2 * a_task().tokens_max
     assert batch(scene.standing).held.tokens == 0

@@ -116,6 +116,10 @@ def broken(_: ModelRequest) -> ModelReply:
     raise ValueError("a bug")
 
 
+def foreign(_: ModelRequest) -> Any:
+    return {"progress": "no"}
+
+
 def refused(_: ModelRequest) -> ModelReply:
     raise ModelError("circuit open", circuit_open=True)
 
@@ -129,6 +133,8 @@ async def silent(_: ModelRequest) -> ModelReply:
     "answer",
     [
         broken,
+        foreign,
+        lambda _: None,
         refused,
         lambda _: says("no"),
         lambda _: says('["no"]'),
@@ -143,6 +149,21 @@ def test_a_watchdog_that_fails_never_kills_a_healthy_session(answer):
 
     assert isinstance(found.outcomes[0], Result)
     assert len(asked) == 3
+
+
+def test_a_look_by_a_client_that_breaks_costs_what_it_may_have():
+    """And what a library quotes in its error is in no span."""
+
+    def broken(_: ModelRequest) -> ModelReply:
+        raise ValueError("password=hunter22secret")
+
+    for answer in (broken, foreign):
+        (outcome,) = looked_at(answer)[0].outcomes
+
+        noted = [json.loads(span.attributes) for span in outcome.work.spans if OVERSEER_TOKENS in span.attributes]
+        assert all(one[OVERSEER_TOKENS] > 400 for one in noted)
+        assert sum(one[OVERSEER_TOKENS] for one in noted) == outcome.work.spent_tokens - (TURNS + 1) * 950
+        assert "hunter22secret" not in str(outcome.work.spans)
 
 
 def test_one_that_never_answers_costs_the_session_a_tenth_of_its_time_at_each_look():
