@@ -50,13 +50,11 @@ def lines(told: Mapping[str, Any], *, services_max: int = 30, findings_max: int 
     for where, name in (("only in the first", "only_before"), ("only in the second", "only_after")):
         if services[name]:
             more = f" and {len(services[name]) - 8} more" if len(services[name]) > 8 else ""
-            said.append(f"{where}: {', '.join(services[name][:8])}{more}")
+            said.append(f"{where}: {', '.join(map(plain, services[name][:8]))}{more}")
     for service in told["changed"][:services_max]:
         said.append(_line(service))
         for sign, kind in (("+", "new"), ("-", "gone")):
-            said += [
-                f"    {sign} {f['severity']}, {f['source']}: {f['claim'][:120]}" for f in service[kind][:findings_max]
-            ]
+            said += [f"    {sign} {_finding(finding)}" for finding in service[kind][:findings_max]]
     if len(told["changed"]) > services_max:
         said.append(f"and {len(told['changed']) - services_max} more changed (--json lists them)")
     return said

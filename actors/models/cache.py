@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from actors.contracts import JsonValue, Usage
 from actors.models.base import (
@@ -48,11 +48,12 @@ class CachedModel:
         self._inner = inner
         self._store = store
         self._scope = scope
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # kept by those who use them
 
     async def reply(self, request: ModelRequest) -> ModelReply:
         key = request_key(self._scope, request)
-        async with self._alone(key):
+        alone = self._under_way.setdefault(key, asyncio.Lock())
+        async with alone:
             known = reply_of(await asyncio.to_thread(self._store.get, key))
             # The clamp is no part of the key: it cuts a reply short, and a reply that was not cut fits any wider clamp.
             if known is not None and known.saved.output_tokens <= request.output_tokens_max:
@@ -72,15 +73,6 @@ class CachedModel:
         close = getattr(self._inner, "aclose", None)
         if close is not None:
             await close()
-
-    @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        """One request of a key at a time in this host."""
-        lock = self._under_way.setdefault(key, asyncio.Lock())
-        async with lock:
-            yield
-        if not lock.locked() and self._under_way.get(key) is lock:
-            del self._under_way[key]
 
 
 def request_key(scope: str, request: ModelRequest) -> str:

@@ -94,3 +94,15 @@ def test_five_thousand_changes_are_a_page_for_people() -> None:
 
     assert len(said) < 200
     assert "and 970 more changed" in said[-1]
+
+
+def test_what_data_says_cannot_speak_to_a_terminal() -> None:
+    """Names and claims come from files that anyone may have written."""
+    loud = "\x1b[2J\x07gone\nverdict: healthy"
+    before = summary(service("a"), service(f"old {loud}"))
+    after = summary(service("a", a_finding(f"It broke {loud}")), service(f"new {loud}"))
+
+    said = lines(compare(before, after))
+
+    assert sum("gone verdict: healthy" in line for line in said) == 3
+    assert all(line.isprintable() for line in said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from actors.contracts import Usage
 from actors.models.base import (
     Message,
+    ModelError,
     ModelReply,
     ModelRequest,
     Opaque,
@@ -23,6 +25,7 @@ from actors.models.base import (
     ToolUse,
 )
 from actors.models.cache import CacheCount, CachedModel
+from actors.models.scripted import ScriptedModel
 from actors.models.store import Store
 from actors.prompts import data
 from actors.tools.base import Effect, tool
@@ -121,6 +124,28 @@ def test_equal_calls_at_once_go_out_as_one(tmp_path):
 
     assert (inner.calls, model.count.hits) == (1, 99)
     assert {reply.blocks[1] for reply in replies} == {Text("I look.")}
+
+
+def test_a_request_that_failed_leaves_nothing_behind(tmp_path):
+    """A provider that is down all night must not fill a host's memory."""
+
+    async def down(_: ModelRequest) -> ModelReply:
+        raise ModelError("down")
+
+    model = CachedModel(ScriptedModel(down), Store(tmp_path), scope="here")
+
+    async def ask(calls: int) -> set[type]:
+        asked = [model.reply(request(system=str(n))) for n in range(calls)]
+        return {type(one) for one in await asyncio.gather(*asked, return_exceptions=True)}
+
+    def locks() -> int:
+        gc.collect()
+        return sum(isinstance(one, asyncio.Lock) for one in gc.get_objects())
+
+    before = locks()
+
+    assert asyncio.run(ask(100)) == {ModelError}
+    assert locks() == before
 
 
 @pytest.mark.parametrize("reason", [StopReason.MAX_TOKENS, StopReason.REFUSAL, StopReason.PAUSE_TURN])

@@ -285,8 +285,12 @@ def test_old_pages_count_where_the_service_changes(tmp_path: Path):
 
     busy = context(tmp_path, "runbooks/cart", git=Git(str(tmp_path), "busy"))
     quiet = context(tmp_path, "runbooks/cart", git=Git(str(tmp_path), "quiet"))
+    whole = context(tmp_path, "runbooks/cart", git=Git(str(tmp_path), "busy", ("./",)))
+    other = context(tmp_path, "runbooks/cart", git=Git(str(tmp_path), "busy", ("deploy/",)))
 
     assert [(f.kind, f.severity) for f in audit(busy).findings] == [("stale_runbooks", "high")]
+    assert audit(whole) == audit(busy)
+    assert [(f.kind, f.severity) for f in audit(other).findings] == [("stale_runbooks", "low")]
     assert [(f.kind, f.severity) for f in audit(quiet).findings] == [("stale_runbooks", "low")]
     assert [c for f in audit(busy).findings for c in check_citations(busy, f.citations)] == []
 

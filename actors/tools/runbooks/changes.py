@@ -11,6 +11,7 @@ from actors.sources import Git, Window
 from actors.tools.base import SourceError, ToolContext
 from actors.tools.code.change_kinds import FileKind, by_people, kinds
 from actors.tools.code.commits import Commit, between
+from actors.tools.code.git import literal_paths
 from actors.tools.code.git_log import missing_commits, read_history
 
 CHANGES_SPAN_S = 365 * 86_400.0  # a window of some days says little about whether a service changes
@@ -27,11 +28,11 @@ def changes_json(context: ToolContext, window: Window) -> dict[str, JsonValue]:
     if source is None:
         return {"changes": None}
     try:
-        history = read_history(context.shared, source, window)
+        paths, history = literal_paths(source), read_history(context.shared, source, window)
     except SourceError as error:
         return {"changes": None, "changes_gap": f"the repository could not be read: {error}"[:300]}
     since_s = max(history.since_s, window.as_of_s - CHANGES_SPAN_S)
-    found = _changes(between(history.of_paths(source.paths), since_s, window.as_of_s))
+    found = _changes(between(history.of_paths(paths), since_s, window.as_of_s))
     counts: dict[str, JsonValue] = {"changes": len(found), "changes_days": round((window.as_of_s - since_s) / 86_400)}
     return counts | ({"latest_change": found[0].citation} if found else {})
 
