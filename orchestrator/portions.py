@@ -13,14 +13,14 @@ import pyarrow as pa
 PORTION_BYTES = 4 << 20
 
 
-def portions(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    """The batches in their order, as many at a time as come to some megabytes; none where there are none."""
+def portions(batches: Iterable[pa.RecordBatch], portion_bytes: int = PORTION_BYTES) -> Iterator[list[pa.RecordBatch]]:
+    """The batches in their order, as many at a time as come to so many bytes; none where there are none."""
     portion: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
         portion.append(batch)
         size += batch.nbytes
-        if size >= PORTION_BYTES:
+        if size >= portion_bytes:
             yield portion
             portion, size = [], 0
     if portion:

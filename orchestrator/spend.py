@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from actors.tables import OK
 from budget.money import NOTHING, Amount
-from orchestrator.portions import portions
+from orchestrator.portions import PORTION_BYTES, portions
 
 COLUMNS = ("agent", "model", "run_id", "status", "spent_tokens", "cost_microusd")
 NO_MODEL = "none"  # a task that ended before a model was called
@@ -26,13 +26,16 @@ class Spend:
     failures: Amount = NOTHING
 
 
-def spend_of(batches: Iterable[pa.RecordBatch]) -> Spend:
-    """The spend in outcome batches, in whole tokens and micro-dollars, names in their order."""
+def spend_of(batches: Iterable[pa.RecordBatch], *, portion_bytes: int = PORTION_BYTES) -> Spend:
+    """The spend in outcome batches, in whole tokens and micro-dollars, names in their order.
+
+    No more of the batches than `portion_bytes` and one of them are held at once.
+    """
     by_agent: dict[str, Amount] = {}
     by_model: dict[str, Amount] = {}
     by_run: dict[str, Amount] = {}
     failures = NOTHING
-    for portion in portions(batches):
+    for portion in portions(batches, portion_bytes):
         table = pa.Table.from_batches([batch.select(COLUMNS) for batch in portion])
         _add(by_agent, table, "agent")
         _add(by_model, table, "model")

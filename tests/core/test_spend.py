@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
-import orchestrator.portions as portions_module
 from actors.contracts import Outcome, Work
 from actors.tables import OUTCOME_SCHEMA, outcome_batch
 from budget import Amount
@@ -54,9 +52,8 @@ def test_a_task_that_called_no_model_is_under_none() -> None:
     assert spend.by_model == {"none": Amount(0, 0)}
 
 
-def test_what_was_added_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_added_up_is_let_go() -> None:
     """Of the segments no more than a portion is in memory; names that come in several are added up."""
-    monkeypatch.setattr(portions_module, "PORTION_BYTES", 1)
     read: list[weakref.ref[np.ndarray[tuple[int], np.dtype[np.uint8]]]] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -69,7 +66,7 @@ def test_what_was_added_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
             read.append(weakref.ref(data))
             yield from batches_of(name, pa.py_buffer(data), OUTCOME_SCHEMA, place)
 
-    spend = spend_of(batches())
+    spend = spend_of(batches(), portion_bytes=1)
 
     assert spend.by_agent == {"reader": Amount(50, None)}
     assert spend.by_model == {"m": Amount(50, None)}
