@@ -14,8 +14,9 @@ from actors.models.base import (
 )
 from actors.models.offline import OfflineModel
 from actors.models.scripted import ScriptedModel
+from actors.rules import WatchLimits
 from actors.specialists.base import Answered, Call, Resources, Specialist
-from actors.tools.base import Effect, Tool, ToolContext, ToolError, tool
+from actors.tools.base import Effect, SourceError, Tool, ToolContext, ToolError, tool
 
 __all__ = [
     "Answered",
@@ -33,6 +34,7 @@ __all__ = [
     "Resources",
     "Result",
     "ScriptedModel",
+    "SourceError",
     "Specialist",
     "StopReason",
     "Task",
@@ -43,5 +45,6 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "Usage",
+    "WatchLimits",
     "tool",
 ]

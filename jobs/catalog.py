@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from actors.sources import Git, Incidents, Metrics, Neighbour, Runbooks, Window
 
-NEIGHBOURS_MAX = 32  # of one service and one direction: what a specialist can look at within its deadline
+NEIGHBOURS_NAMED_MAX = 32  # of one service and one direction: more than a specialist can look at within its deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Catalog:
     def neighbours(self, service: Service) -> tuple[Neighbour, ...]:
         """Those in this manifest that `service` calls or is called by, and whose metrics can be read.
 
-        At most NEIGHBOURS_MAX of each direction, dependencies first, as the manifest orders them. A service that
+        At most NEIGHBOURS_NAMED_MAX of each direction, dependencies first, as the manifest orders them. A service that
         stands in both directions is a dependency.
         """
         called = [self._by_key[key(name)] for name in service.depends_on if key(name) in self._by_key]
@@ -71,7 +71,7 @@ def _neighbours(services: list[Service], relation: str, seen: set[str]) -> list[
     found: list[Neighbour] = []
     for service in services:
         metrics = service.metrics
-        if metrics is None or key(service.name) in seen or len(found) == NEIGHBOURS_MAX:
+        if metrics is None or key(service.name) in seen or len(found) == NEIGHBOURS_NAMED_MAX:
             continue
         seen.add(key(service.name))
         found.append(Neighbour(service.name, relation, url=metrics.url, selector=metrics.selector, file=metrics.file))

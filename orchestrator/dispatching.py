@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from actors.assembly import ModelFactory
@@ -13,6 +13,7 @@ from actors.contracts import Task
 from actors.models.base import ModelClient
 from actors.models.offline import OfflineModel
 from actors.specialists.base import Specialist
+from actors.tools.base import Effect
 from budget import price_of
 from budget.errors import AllFailedError, MusterError, SettingsError, TaskError
 from orchestrator.aside import aside
@@ -32,13 +33,15 @@ def dispatch(
     model: ModelClient | ModelFactory | None = None,
     settings: Settings | None = None,
     run_dir: Path | str | None = None,
+    grants: Collection[str] = (),
 ) -> Report:
     """Carry out a plan: each task by the specialist that it names, tasks of one run_id under one account.
 
     A list is checked before anything runs. Of any other iterable tasks are taken as there is room for them, so that a
     plan of any length needs no more memory than what is under way; there the tasks of a run come one after the other.
     `model` is a client that all sessions share, or makes one for a specialist; without it the specialists' own rules
-    answer. Files stay in `run_dir` when one is given, else as long as the report.
+    answer. Without settings it runs in this process. Files stay in `run_dir` when one is given, else as long as the
+    report. `grants` names the tools with `Effect.ACT` that may run; all others of that kind are denied.
     Raises: TaskError for what is no plan, and for ids that are used twice; SettingsError; MusterError where an event
     loop is running, which this would block; AllFailedError, with the report, when no task was answered.
     """
@@ -47,7 +50,7 @@ def dispatch(
             "dispatch() waits for its batch, and would block the event loop that runs here: "
             "say `await dispatch_async(...)` with the same arguments"
         )
-    return _answered(asyncio.run(_carried_out(plan, specialists, model, settings, run_dir)))
+    return _answered(asyncio.run(_carried_out(plan, specialists, model, settings, run_dir, grants)))
 
 
 async def dispatch_async(
@@ -57,6 +60,7 @@ async def dispatch_async(
     model: ModelClient | ModelFactory | None = None,
     settings: Settings | None = None,
     run_dir: Path | str | None = None,
+    grants: Collection[str] = (),
 ) -> Report:
     """`dispatch` where an event loop is running (a server, a notebook), which goes on meanwhile.
 
@@ -64,7 +68,7 @@ async def dispatch_async(
     tools run there too: what they hold must not belong to the caller's loop. Cancelling it ends the batch.
     Raises: as `dispatch`.
     """
-    return _answered(await aside(_carried_out(plan, specialists, model, settings, run_dir)))
+    return _answered(await aside(_carried_out(plan, specialists, model, settings, run_dir, grants)))
 
 
 async def _carried_out(
@@ -73,9 +77,11 @@ async def _carried_out(
     model: ModelClient | ModelFactory | None,
     settings: Settings | None,
     run_dir: Path | str | None,
+    grants: Collection[str],
 ) -> Report:
     chosen = settings or Settings(mode="local")
     _refuse(plan, specialists, chosen)
+    _refuse_grants(grants, specialists)
     if isinstance(plan, Sequence):
         plan = checked(plan)
     batch = Batch(
@@ -84,6 +90,7 @@ async def _carried_out(
         model=_factory(model),
         settings=chosen,
         price=price_of(chosen.model),
+        grants=frozenset(grants),
     )
     scratch = None if run_dir else Scratch()
     folder = scratch.path / "run" if scratch else run_dir or ""
@@ -139,6 +146,16 @@ def _refuse(plan: object, specialists: object, settings: object) -> None:
         raise TaskError(f"two specialists are named {twice[0]!r}: rename one" if twice else "specialists is empty")
     if not isinstance(settings, Settings):
         raise SettingsError(f"settings is a {type(settings).__name__}: give Settings(…)")
+
+
+def _refuse_grants(grants: object, specialists: Sequence[Specialist]) -> None:
+    if isinstance(grants, str) or not isinstance(grants, Collection):
+        raise SettingsError(f"grants is {grants!r:.100}: give a list of tools' names")
+    acting = sorted({one.name for specialist in specialists for one in specialist.tools if one.effect is Effect.ACT})
+    for name in grants:
+        if name not in acting:
+            known = f"there are {', '.join(acting)}" if acting else "no specialist has one"
+            raise SettingsError(f"grants names {name!r:.100}, which is no tool with Effect.ACT: {known}")
 
 
 def _factory(model: object) -> ModelFactory:

@@ -8,6 +8,7 @@ import pickle
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -29,7 +30,7 @@ from actors import (
 )
 from actors.contracts import JsonValue
 from actors.models.scripted import calls, says
-from budget.errors import AllFailedError, RunDirectoryError, TaskError
+from budget.errors import AllFailedError, RunDirectoryError, SettingsError, TaskError
 from orchestrator import Settings, dispatch
 from orchestrator.plans import overlaps
 from orchestrator.store import RunDirectory
@@ -265,7 +266,8 @@ def test_as_many_sub_agents_are_at_work_as_the_settings_allow() -> None:
     assert len(report.results) == 700
 
 
-def test_a_tool_that_acts_on_the_world_is_not_run_without_a_grant() -> None:
+@pytest.mark.parametrize("granted", [False, True])
+def test_a_tool_that_acts_on_the_world_runs_where_it_is_granted_and_nowhere_else(granted: bool) -> None:
     """Sub-agents recommend; acting needs somebody's word."""
     done: list[str] = []
 
@@ -278,18 +280,31 @@ def test_a_tool_that_acts_on_the_world_is_not_run_without_a_grant() -> None:
     def script(request: ModelRequest) -> ModelReply:
         last = request.messages[-1].blocks[0]
         if isinstance(last, ToolResult):
-            assert last.is_error
+            assert last.is_error is not granted
             return says('{"words": 0}')
         return calls("restart", service="cart")
 
     operator = Specialist(name="operator", purpose="Runs.", prompt="Run.", output=Count, tools=(restart,))
 
-    report = dispatch(
-        [operator.task("t", "restart it")], specialists=[operator], model=ScriptedModel(script), settings=LOCAL
-    )
+    task = operator.task("t", "restart it")
+    model, grants = ScriptedModel(script), ["restart"] if granted else []
+
+    report = dispatch([task], specialists=[operator], model=model, settings=LOCAL, grants=grants)
 
     assert len(report.results) == 1
-    assert done == []
+    assert len(done) == granted
+
+
+@pytest.mark.parametrize(("grants", "said"), [
+    (["restrat"], "'restrat', which is no tool with Effect.ACT: no specialist has one"),
+    (["count_words"], "'count_words', which is no tool with Effect.ACT"),
+    ("count_words", "give a list of tools' names"),
+    (None, "give a list of tools' names"),
+])  # fmt: skip
+def test_a_grant_that_grants_nothing_is_refused_before_anything_runs(grants: Any, said: str) -> None:
+    """Whoever mistypes it would learn of it from denied calls, which are paid for."""
+    with pytest.raises(SettingsError, match=said):
+        dispatch(plan("a"), specialists=[COUNTER], settings=LOCAL, grants=grants)
 
 
 def test_an_id_used_twice_is_refused_before_anything_runs() -> None:

@@ -170,6 +170,17 @@ def test_a_neighbour_that_cannot_be_read_is_a_gap(files: Path):
     assert {one.role for one in found.findings} == {"cause"}
 
 
+def test_of_very_many_neighbours_the_first_are_looked_at_and_the_gap_says_so(files: Path):
+    """Dependencies first: they may be the cause, dependents may not."""
+    callers = [Neighbour(f"caller-{n}", "dependent", file="bank.om.gz") for n in range(30)]
+    neighbours = (*callers, Neighbour("zoo", "dependency", file="gone.om"))
+
+    found, _ = answer(Metrics(str(files), file="shop.om", neighbours=neighbours))
+
+    assert any("only 24 were looked at" in gap for gap in found.gaps)
+    assert any("zoo" in gap for gap in found.gaps)
+
+
 def test_a_closer_look_is_bounded_and_stays_with_the_service(files: Path):
     """At most sixty points; another service's series cannot be asked for, and a wrong selector is told to the model."""
 

@@ -49,7 +49,7 @@ gaps: what could not be known, and why."""
 
 
 def analyse(inputs: Mapping[str, JsonValue], answered: Sequence[Answered]) -> Sequence[Call] | BaseModel:
-    """The rules that answer in a model's place: the three looks in order, then findings by metrics_rules."""
+    """The rules that answer in a model's place: the three looks in order, then findings by `rules`."""
     del inputs  # all that matters is in what the tools said
     if len(answered) < len(STEPS):
         return [Call(STEPS[len(answered)])]

@@ -139,8 +139,8 @@ def gaps_json(around: Surroundings) -> list[JsonValue]:
     unread = [read.neighbour.service for read in around.neighbours if read.view is None]
     if unread:
         said.append(f"could not be compared with: {', '.join(unread[:8])}{' and others' if len(unread) > 8 else ''}")
-    if around.left_out:
-        said.append(f"{around.left_out} more neighbours were not looked at")
+    if around.left_some_out:
+        said.append(f"of its neighbours only {len(around.neighbours)} were looked at, dependencies first")
     shown: list[JsonValue] = [text[:300] for text in dict.fromkeys(said)]
     return shown[:LISTED_MAX]
 

@@ -22,7 +22,7 @@ from actors.tools.metrics.view import View, view
 from actors.tools.shared import Shared
 
 PACKED_VIEWS_MAX = 16_384  # of one host: 50 MB
-NEIGHBOURS_MAX = 24  # dependencies first; a library that everything depends on has hundreds of dependents
+NEIGHBOURS_READ_MAX = 24  # dependencies first; a library that everything depends on has hundreds of dependents
 SAME_TIME_S = 0.05  # of the window: steps of two services closer than this came together
 INHERITED_MIN = 0.9  # of a change's doublings: levels of two quantiles are a tenth apart in a month of noise
 
@@ -43,7 +43,7 @@ class Surroundings:
     own: View
     window: Window
     neighbours: tuple[Read, ...]
-    left_out: int = 0
+    left_some_out: bool = False
 
     def dependencies(self) -> dict[str, View]:
         return {r.neighbour.service: r.view for r in self._read() if r.neighbour.relation == "dependency" and r.view}
@@ -110,9 +110,9 @@ async def surroundings(context: ToolContext) -> Surroundings:
     source, window = sources(context)
     own = await service_view(context.shared, Place.of(source, source.base), window)
     ordered = sorted(source.neighbours, key=lambda n: (n.relation != "dependency", n.service))
-    kept = ordered[:NEIGHBOURS_MAX]
+    kept = ordered[:NEIGHBOURS_READ_MAX]
     read = await asyncio.gather(*(_neighbour(context.shared, one, source.base, window) for one in kept))
-    return Surroundings(own, window, tuple(read), len(ordered) - len(kept))
+    return Surroundings(own, window, tuple(read), len(kept) < len(ordered))
 
 
 def sources(context: ToolContext) -> tuple[Metrics, Window]:
