@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from actors import prompts
 from actors.contracts import JsonValue, Task
-from actors.models.base import Message, ModelReply, ModelRequest, StopReason, Text, ToolResult, ToolUse
+from actors.models.base import (
+    REQUEST_OVERHEAD_TOKENS,
+    Message,
+    ModelReply,
+    ModelRequest,
+    StopReason,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 from budget.errors import SettingsError
 
 OVERSEER = "watchdog"  # the agent that its requests name
@@ -22,7 +31,6 @@ WAIT_SHARE_MAX = 0.1  # of the task's deadline, for each look
 OUTPUT_TOKENS_MAX = 200
 STEPS_SHOWN = (12, 6, 3)  # the last ones: as many of these as its share pays for
 CHARACTERS_MAX = 200  # of each argument list and each result
-OVERHEAD_TOKENS = 1_000  # the provider's own words about the schema: see REQUEST_OVERHEAD_TOKENS of the session
 
 SCHEMA: dict[str, JsonValue] = {
     "type": "object",
@@ -59,7 +67,9 @@ class Overseer:
         return None
 
     def _request(self, asked: str) -> ModelRequest:
-        input_tokens = len((prompts.OVERSEER + asked + json.dumps(SCHEMA)).encode("utf-8", "replace")) + OVERHEAD_TOKENS
+        input_tokens = (
+            len((prompts.OVERSEER + asked + json.dumps(SCHEMA)).encode("utf-8", "replace")) + REQUEST_OVERHEAD_TOKENS
+        )
         return ModelRequest(
             agent=OVERSEER,
             model=self.model,

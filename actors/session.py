@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from actors import prompts
 from actors.contracts import NOTHING, JsonValue, Reason, Task, Usage
-from actors.models.base import Block, Message, ModelReply, StopReason, Text, ToolResult, ToolUse
+from actors.models.base import (
+    REQUEST_OVERHEAD_TOKENS,
+    Block,
+    Message,
+    ModelReply,
+    StopReason,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 from actors.overseer import WAIT_SHARE_MAX, no_progress
 from actors.redaction import redacted
 from actors.steps import (
@@ -28,9 +37,6 @@ from actors.steps import (
 )
 from actors.watchdog import Watchdog
 
-# What a provider adds to a request with tools and a schema, in tokens, at most: its own instructions for both.
-# Public documentation puts tool use at 290 to 800 tokens by model (read 2026-11-20).
-REQUEST_OVERHEAD_TOKENS = 1_000
 MESSAGE_OVERHEAD_TOKENS = 16
 OUTPUT_TOKENS_MIN = 64  # below this no answer under a schema can be hoped for
 RESULT_BYTES_MAX = 60_000  # one tool result; a larger one is an error that says so, never cut

@@ -27,9 +27,10 @@ from budget.commands import (
     Withdraw,
 )
 from budget.errors import JournalError
-from budget.journal import LOCK_WAIT_S, Journal, state_of
+from budget.journal import LOCK_WAIT_S, Journal
 from budget.ledger import BudgetLedger
 from budget.money import Period, period_label
+from budget.snapshot import snapshot
 from budget.standing import Standing, standing
 from budget.wire import News, Reply, commands_written
 
@@ -163,7 +164,7 @@ class Desk:
             if not batch.reply.done():
                 batch.reply.set_result(reply)
         if self._journal and self._journal.wants_compaction:
-            state = state_of(self._ledger)
+            state = snapshot(self._ledger)  # a copy: the ledger goes on meanwhile
             await asyncio.get_running_loop().run_in_executor(None, self._journal.compact, state)
 
     def _carry_out(self, batch: _Batch) -> Reply:

@@ -22,7 +22,7 @@ from zlib import crc32
 
 from budget.errors import JournalError
 from budget.ledger import BudgetLedger
-from budget.snapshot import restored, snapshot
+from budget.snapshot import restored
 from budget.wire import commands_read
 
 COMPACT_BYTES_MIN = 16 << 20  # a journal is replaced by a snapshot when it is this large, and
@@ -118,7 +118,7 @@ class Journal:
         return self._bytes > max(COMPACT_BYTES_MIN, COMPACT_RATIO * self._snapshot_bytes)
 
     def compact(self, state: dict[str, Any]) -> None:
-        """Begin a new journal from a ledger's state (`state_of`), which all that was appended so far has led to.
+        """Begin a new journal from a ledger's state (its `snapshot`), which all that was appended so far has led to.
 
         A crash at any moment leaves either the old pair of files or the new one.
         """
@@ -203,11 +203,6 @@ class Journal:
 
     def _snapshot_path(self, number: int) -> Path:
         return self._folder / f"snapshot-{number:06d}.log"
-
-
-def state_of(ledger: BudgetLedger) -> dict[str, Any]:
-    """What `Journal.compact` writes; a copy, so that the ledger may go on meanwhile."""
-    return snapshot(ledger)
 
 
 def _payload(line: bytes) -> bytes | None:

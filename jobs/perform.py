@@ -85,24 +85,25 @@ def _run(
         telemetry.alerted(alert)
         request.alerted(alert)
 
-    ending = asyncio.run(
-        run_work(
-            _batch(request, work.batch_id, telemetry),
-            work,
-            directory,
-            run_dir=request.run_dir,
-            runs_total=runs_total,
-            gathered=gathered,
-            progress=progress,
-            alerted=alerted,
-            last=last.made if last.wanted else None,
-            concluded=last.ended,
-            earlier=earlier,
+    try:
+        return asyncio.run(
+            run_work(
+                _batch(request, work.batch_id, telemetry),
+                work,
+                directory,
+                run_dir=request.run_dir,
+                runs_total=runs_total,
+                gathered=gathered,
+                progress=progress,
+                alerted=alerted,
+                last=last.made if last.wanted else None,
+                concluded=last.ended,
+                earlier=earlier,
+            )
         )
-    )
-    progress.close()
-    telemetry.close()
-    return ending
+    finally:
+        progress.close()
+        telemetry.close()
 
 
 def _batch(request: Request, batch_id: str, telemetry: Telemetry) -> Batch:

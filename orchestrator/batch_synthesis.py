@@ -16,7 +16,7 @@ from typing import Any
 from actors import prompts
 from actors.assembly import role_of
 from actors.contracts import Outcome, Result, Task
-from actors.session import REQUEST_OVERHEAD_TOKENS
+from actors.models.base import REQUEST_OVERHEAD_TOKENS
 from actors.specialists.lead import FEW_NAMES_MAX, LEAD, Overview, Seen, overview, seen
 from orchestrator import synthesis_records as records
 from orchestrator.causes import Causes

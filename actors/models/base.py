@@ -15,6 +15,10 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from actors.contracts import NOTHING, JsonValue, Usage
 
+# What a provider adds to a request with tools or a schema, in tokens, at most: its own instructions for both.
+# Public documentation puts tool use at 290 to 800 tokens by model (read 2026-11-20).
+REQUEST_OVERHEAD_TOKENS = 1_000
+
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 
 

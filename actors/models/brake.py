@@ -92,10 +92,6 @@ class Brake:
     def limit(self) -> int:
         return int(self._limit)
 
-    @property
-    def paused_until_s(self) -> float:
-        return self._paused_until_s
-
     def ask(self, now_s: float) -> Permit | float:
         """A permit, or in how many seconds asking again is worthwhile, unless a call ends before that."""
         if now_s < self._paused_until_s:

@@ -41,7 +41,6 @@ _KINDS = {
     429: FaultKind.RATE_LIMITED,
     529: FaultKind.OVERLOADED,
 }
-_UNBILLED_TRANSIENT = frozenset({409, 429, 529})
 
 
 def status_fault(status: int, message: str, headers: Mapping[str, str]) -> Fault:

@@ -9,7 +9,17 @@ from math import isinf
 from typing import Any, NoReturn, cast
 
 from actors.contracts import JsonValue, Usage
-from actors.models.base import Block, Message, ModelRequest, Opaque, StopReason, Text, ToolResult, ToolUse
+from actors.models.base import (
+    REQUEST_OVERHEAD_TOKENS,
+    Block,
+    Message,
+    ModelRequest,
+    Opaque,
+    StopReason,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 
 TOKENS_MAX = 10**9  # a count above this is no count
 LABEL_CHARACTERS_MAX = 200  # of what names something: a model, a reply, a reason, a tool. The API's own have 128.
@@ -17,7 +27,6 @@ HISTORY_CACHED_FROM = 5  # messages: the third turn. A cache write costs a quart
 _FOR_AN_HOUR = "ephemeral_1h_input_tokens"
 # A conversation may have so many bytes, and so many for each of its tokens: text has three to five.
 PLAUSIBLE_BYTES, PLAUSIBLE_BYTES_PER_TOKEN = 256 * 1024, 16
-HIDDEN_PROMPT_TOKENS = 1_000  # the provider's own words about tools and schemas; its documentation says 290 to 800
 
 
 class Malformed(Exception):
@@ -71,7 +80,7 @@ def request_body(request: ModelRequest, model: str, *, stream: bool, cache_ttl: 
 
 def worst_tokens(request: ModelRequest, body_bytes: int) -> int:
     """What one attempt may be billed at most: every byte a token, the hidden prompt, and all of the output."""
-    hidden = HIDDEN_PROMPT_TOKENS if request.tools or request.output_schema else 0
+    hidden = REQUEST_OVERHEAD_TOKENS if request.tools or request.output_schema else 0
     bound = body_bytes + hidden
     known = request.input_tokens_max
     return (bound if known is None else min(bound, known)) + request.output_tokens_max

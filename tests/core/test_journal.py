@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from budget.commands import Close, Command, Expire, ExpireOwner, Open, Reconcile, Renew, Reserve, SetLimit, Verdict
 from budget.errors import JournalError
-from budget.journal import Journal, framed, state_of, whole_records
+from budget.journal import Journal, framed, whole_records
 from budget.snapshot import snapshot
 from budget.wire import commands_read, commands_written
 
@@ -139,7 +139,7 @@ def test_a_compacted_journal_answers_as_before(tmp_path: Path) -> None:
     for command in COMMANDS[:5]:
         journal.append([commands_written([command])])
         journal.ledger.apply(command)
-    journal.compact(state_of(journal.ledger))
+    journal.compact(snapshot(journal.ledger))
     for command in COMMANDS[5:]:
         journal.append([commands_written([command])])
         journal.ledger.apply(command)
@@ -156,7 +156,7 @@ def test_a_crash_while_compacting_leaves_one_whole_pair(tmp_path: Path) -> None:
     (tmp_path / "snapshot.tmp").write_bytes(b"half a snap")
     before = reopened(tmp_path)
     journal = Journal(tmp_path)
-    journal.compact(state_of(journal.ledger))
+    journal.compact(snapshot(journal.ledger))
     journal.close()
     (tmp_path / "journal-000001.log").unlink()
     (tmp_path / "journal-000000.log").write_bytes(b"")
@@ -168,7 +168,7 @@ def test_a_crash_while_compacting_leaves_one_whole_pair(tmp_path: Path) -> None:
 def test_a_missing_or_damaged_snapshot_stops_the_ledger(tmp_path: Path, harm: str) -> None:
     """The journal after it means nothing without it."""
     journal = Journal(tmp_path)
-    journal.compact(state_of(journal.ledger))
+    journal.compact(snapshot(journal.ledger))
     journal.close()
     path = tmp_path / "snapshot-000001.log"
     if harm == "remove":

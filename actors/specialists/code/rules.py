@@ -12,7 +12,7 @@ from actors.models.base import ModelError
 from actors.sources import Incidents
 from actors.specialists.base import Answered, Call
 from actors.specialists.code.findings import hot, keeper, mended, rework_findings, risky, surge
-from actors.specialists.code.words import gaps, sentence
+from actors.specialists.code.words import BOTS_SHARE, CODE_SHARE, DOCUMENTS_SHARE, gaps, sentence
 from actors.specialists.findings import Findings
 from actors.tools.code.change_files import HotFiles
 from actors.tools.code.change_incidents import BeforeIncidents
@@ -21,7 +21,6 @@ from actors.tools.code.change_summary import Summary
 from actors.tools.code.tools import records
 
 INCIDENT_HOURS = (6.0, 24.0)  # a bad change shows at once, or by the next day's peak
-BOTS_SHARE, DOCUMENTS_SHARE, CODE_SHARE = 0.9, 0.7, 0.1  # of commits, of file changes, of file changes
 
 T = TypeVar("T")
 

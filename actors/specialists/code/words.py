@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from actors.tools.code.change_rework import Rework
 from actors.tools.code.change_summary import Period, Summary
 
+BOTS_SHARE, DOCUMENTS_SHARE, CODE_SHARE = 0.9, 0.7, 0.1  # of commits, of file changes, of file changes
+
 
 def sentence(summary: Summary, rework: Rework) -> str:
     """What happened in the window, in two sentences."""
@@ -41,11 +43,11 @@ def gaps(summary: Summary) -> Iterator[str]:
 
 def _about_kind(bots: float, documents: float, code: float) -> Iterator[str]:
     """What sort of repository it is, where that is not a service's code."""
-    if bots >= 0.9:
+    if bots >= BOTS_SHARE:
         yield f"{bots:.0%} of the commits are by programs (a status page, say): little is known about people's changes"
-    if documents >= 0.7:
+    if documents >= DOCUMENTS_SHARE:
         yield f"{documents:.0%} of the file changes are of documents: they say little about the service's code"
-    elif code < 0.1:
+    elif code < CODE_SHARE:
         yield "almost only configuration and other content is changed here: the service's code may be elsewhere"
 
 

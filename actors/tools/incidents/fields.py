@@ -19,7 +19,6 @@ BODY = ("description", "body", "details", "notes", "impact_description", "resolu
 OWNER = ("service", "service_name", "component", "application", "services", "components", "applications")
 AFFECTED = ("affected", "affected_services", "affected_components", "impacted", "impacted_services", "also_affected")
 SEVERITY = ("severity", "sev", "severity_level", "priority", "impact", "urgency", "level")
-STATUS = ("status", "state", "incident_state", "resolution", "resolved", "closed", "open")
 KIND = ("kind", "type", "incident_type", "issue_type", "record_type", "classification")
 STARTED = (
     *("started_at", "start", "start_time", "started", "starts_at", "start_at", "start_date", "began_at", "begin"),

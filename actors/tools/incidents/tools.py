@@ -13,7 +13,7 @@ from actors.sources import Incidents, Metrics, Window
 from actors.tools.base import SourceError, ToolContext, ToolError, tool
 from actors.tools.incidents.causes import Group, Words, cause_of, groups_of
 from actors.tools.incidents.judgement import Judged, Viewpoint, judge
-from actors.tools.incidents.records import Incident, Kind, Severity, Tracker, tracker_of
+from actors.tools.incidents.records import Kind, Severity, Tracker, tracker_of
 from actors.tools.incidents.rows import CAUSE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, iso, row, shortened
 from actors.tools.incidents.summary import Split, summary_of
 from actors.tools.incidents.types import fold
@@ -126,11 +126,6 @@ def check_citations(context: ToolContext, citations: Sequence[str]) -> Iterable[
     """Those of `citations` that are no `incident:<id>` of this service, in the order given."""
     known = {each.incident.citation for each in Seen.of(context).judged}
     return [citation for citation in citations if citation not in known]
-
-
-def load_incidents(context: ToolContext) -> tuple[Incident, ...]:
-    """The service's records of all times, for tools of other specialists. Raises SourceError."""
-    return tuple(each.incident for each in Seen.of(context).judged)
 
 
 def _group(group: Group, start_s: float) -> JsonValue:

@@ -212,18 +212,7 @@ def _detail(series: Series) -> str:
 
 
 def _caller(series: Series) -> str:
-    callers = (
-        "caller",
-        "source",
-        "src",
-        "source_workload",
-        "source_service",
-        "client",
-        "from",
-        "consumer",
-        "source_app",
-    )
-    return next((series.labels[label] for label in callers if series.labels.get(label)), "")
+    return next((series.labels[label] for label in vocabulary.CALLER_LABELS if series.labels.get(label)), "")
 
 
 def _is_bad(status: str) -> bool:
