@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +16,7 @@ from actors.bill import Prices
 from actors.contracts import JsonValue
 from actors.holds import Holds
 from actors.hosting import Host
-from actors.models.base import Effort, ModelClient, tell_sharers
+from actors.models.base import Effort, ModelClient, close, tell_sharers
 from actors.models.cache import CacheCount
 from actors.models.store import Store
 from actors.overseer import Overseer
@@ -71,9 +72,7 @@ def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, th
     threads = threads or Threads()
     assigned, model = spec.assigned, spec.model(spec.specialist)
     tell_sharers(model, spec.sharers)
-    close: Callable[[], Awaitable[None]] | None = getattr(model, "aclose", None)
-    if close is not None:
-        shared.on_close(close)
+    shared.on_close(partial(close, model))
     prices = Prices(model=assigned.model, own=assigned.price, others=assigned.others)
     runner = Runner(
         specialist=spec.specialist,

@@ -120,6 +120,15 @@ class Account:
     def limit(self) -> Limit:
         return Limit(_or_none(self.limit_tokens), _or_none(self.limit_microusd))
 
+    @property
+    def remembered(self) -> Account:
+        """This account or, where it is folded, the first above it that is not: there its sums live on."""
+        account = self
+        while account.folded:
+            assert account.parent is not None, account.id
+            account = account.parent
+        return account
+
     def set_limit(self, tokens: int | None, microusd: int | None) -> None:
         new_tokens = UNLIMITED if tokens is None else tokens
         new_microusd = UNLIMITED if microusd is None else microusd

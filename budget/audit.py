@@ -19,7 +19,7 @@ def check(accounts: Mapping[str, Account], holds: Mapping[str, Hold], late: Mapp
     """
     late_tokens: Counter[str] = Counter()
     for hold in late.values():
-        late_tokens[_open_account(hold).id] += hold.spent_tokens
+        late_tokens[hold.account.remembered.id] += hold.spent_tokens
     for account in accounts.values():
         _check_limit(account)
         _check_sums(account, holds, late_tokens[account.id])
@@ -75,12 +75,3 @@ def _check_waiting(accounts: Mapping[str, Account], waiting: list[Hold]) -> None
     if waiting:
         first = min(waiting, key=lambda hold: hold.order)
         assert blocker(first), f"{first.id!r} is first of all and could be held"
-
-
-def _open_account(hold: Hold) -> Account:
-    """Where a hold of a closed account counts: the first account above it that is not forgotten."""
-    account = hold.account
-    while account.folded:
-        assert account.parent is not None, hold.id
-        account = account.parent
-    return account

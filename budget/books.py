@@ -167,9 +167,7 @@ def state_of(hold: Hold) -> Answer:
 
 def account_of(hold: Hold) -> Account:
     """The account that a hold counts in: its own, or the first above it that is not closed and forgotten."""
-    while hold.account.folded:
-        assert hold.account.parent is not None, hold.id
-        hold.account = hold.account.parent
+    hold.account = hold.account.remembered
     return hold.account
 
 

@@ -91,11 +91,13 @@ def _restore_account(ledger: BudgetLedger, row: list[Any]) -> None:
 
 def _hold_row(hold: Hold) -> list[Any]:
     fields = [getattr(hold, name) for name in _HOLD_FIELDS]
-    account = hold.account
-    while account.folded:
-        assert account.parent is not None, hold.id
-        account = account.parent
-    return [list(hold.asked), account.id, hold.state.value, hold.parked.id if hold.parked else None, fields]
+    return [
+        list(hold.asked),
+        hold.account.remembered.id,
+        hold.state.value,
+        hold.parked.id if hold.parked else None,
+        fields,
+    ]
 
 
 def _hold(ledger: BudgetLedger, row: list[Any]) -> Hold:

@@ -24,13 +24,11 @@ from budget import Budget, BudgetFactory
 from budget.actor import connect, find_shared, start_budget
 from budget.errors import SettingsError
 from orchestrator.cluster import connected, cores, free_on_nodes, nodes
-from orchestrator.fleets import Answered, FleetEvent, Lost, Ready, Unplaced
+from orchestrator.fleets import ROWS_MAX, WAIT_S, Answered, FleetEvent, Lost, Ready, Unplaced
 from orchestrator.placement import misfit, no_room
 from orchestrator.settings import Settings
 
-ROWS_MAX = 4096  # of one drain
 BLAME_S = 1.0  # for a host that does not answer to say what it is at
-WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host is told from an idle one
 
 
 @asynccontextmanager

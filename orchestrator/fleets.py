@@ -10,6 +10,9 @@ from actors.assembly import HostSpec
 from actors.contracts import Task
 from actors.hosting import Drained
 
+ROWS_MAX = 4096  # of one drain
+WAIT_S = 1.0  # a drain without rows answers after this, so that a silent host is told from an idle one
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:

@@ -16,10 +16,7 @@ from actors.hosting import Drained, Host
 from actors.threads import Threads
 from actors.tools.shared import Shared
 from budget import Budget
-from orchestrator.fleets import Answered, FleetEvent, Ready, Unplaced
-
-ROWS_MAX = 4096
-WAIT_S = 1.0
+from orchestrator.fleets import ROWS_MAX, WAIT_S, Answered, FleetEvent, Ready, Unplaced
 
 
 @dataclass(slots=True)

@@ -178,6 +178,13 @@ class ModelClient(Protocol):
         ...
 
 
+async def close(client: ModelClient) -> None:
+    """Let a client that holds connections release them."""
+    released = getattr(client, "aclose", None)
+    if released is not None:
+        await released()
+
+
 def tell_sharers(client: ModelClient, processes: int) -> None:
     """Tell a client that draws on a provider's limits how many processes do, itself included."""
     told = getattr(client, "shared_by", None)

@@ -19,6 +19,7 @@ from actors.models.base import (
     Text,
     ToolResult,
     ToolUse,
+    close,
     tell_sharers,
 )
 from actors.models.store import Store, key_of
@@ -70,9 +71,7 @@ class CachedModel:
         tell_sharers(self._inner, processes)
 
     async def aclose(self) -> None:
-        close = getattr(self._inner, "aclose", None)
-        if close is not None:
-            await close()
+        await close(self._inner)
 
 
 def request_key(scope: str, request: ModelRequest) -> str:

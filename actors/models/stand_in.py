@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.contracts import NOTHING
-from actors.models.base import Message, ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, tell_sharers
+from actors.models.base import Message, ModelClient, ModelError, ModelReply, ModelRequest, ToolUse, close, tell_sharers
 from actors.models.chain import DOWN
 from actors.models.offline import OFFLINE, OfflineModel
 from actors.specialists.base import Analyst
@@ -45,9 +45,7 @@ class StandIn:
         tell_sharers(self.inner, processes)
 
     async def aclose(self) -> None:
-        close = getattr(self.inner, "aclose", None)
-        if close is not None:
-            await close()
+        await close(self.inner)
 
     async def _by_rules(self, request: ModelRequest, begun: tuple[Message, ...]) -> ModelReply:
         """Nobody bills it, so its usage is nothing."""

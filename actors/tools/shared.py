@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
+
+from actors.foreign import trace
+
+log = logging.getLogger("muster.host")
+
+CLOSE_S = 5.0  # what is not released by then goes with the process
 
 T = TypeVar("T")
 
@@ -58,13 +65,13 @@ class Shared:
         self._closers.append(closer)
 
     async def close(self) -> None:
-        """Stop what is still loading and release what loaders opened. Called once, in the host's loop."""
+        """Stop what is still loading and release what was opened. Called once, in the host's loop; raises nothing."""
         loading = list(self._loading)
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
         while self._closers:
-            await self._closers.pop()()
+            await _release(self._closers.pop())
 
     def _entry(self, key: Hashable) -> tuple[Future[Any], bool]:
         """The entry under `key`, and whether this caller has to fill it."""
@@ -92,6 +99,17 @@ class Shared:
     def _forget(self) -> None:
         key, _ = self._entries.popitem(last=False)
         self._bytes.pop(key, None)
+
+
+async def _release(closer: Callable[[], Awaitable[None]]) -> None:
+    """Whatever comes of it: the outcomes that are there must not be lost with it."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await closer()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        log.warning("not closed\n%s", trace(error))
 
 
 async def _fill(entry: Future[Any], load: Callable[[], Awaitable[Any]]) -> None:

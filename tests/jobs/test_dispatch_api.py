@@ -147,6 +147,18 @@ def test_whatever_a_model_raises_costs_its_own_sub_agent_and_nobody_else(error: 
     assert report.spent_tokens == failure.work.spent_tokens + 2 * 530
 
 
+def test_a_model_that_cannot_be_closed_takes_no_answer_with_it() -> None:
+    """What was paid for is kept, whatever comes after it."""
+
+    class Stuck(ScriptedModel):
+        async def aclose(self) -> None:
+            raise SystemExit("no connection to close")
+
+    report = dispatch(plan("a b"), specialists=[COUNTER], model=Stuck(two_turns), settings=LOCAL)
+
+    assert len(report.results) == 1
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
 def test_a_tool_that_would_end_the_program_ends_its_call(error: BaseException) -> None:
     """Plain ones in their thread, async ones in the host's loop: the model is told, and may answer."""
