@@ -34,7 +34,7 @@ COMPILED = [
     "budget/outbox.py",
     "budget/sender.py",
     "orchestrator/clockwork.py",
-    "orchestrator/dispatch.py",
+    "orchestrator/dispatcher.py",
     "orchestrator/follow_ups.py",
     "orchestrator/host_load.py",
 ]

@@ -93,7 +93,7 @@ def muster(tasks: int, *, mode: str, model_s: float = 0.0, per_run: int = TASKS_
     """A batch with everything on, in `mode`: its rate, and what it took of processor time and memory."""
     from turned_off import unpaid_place
 
-    from orchestrator.batch import run_batch
+    from orchestrator.batch_run import run_batch
     from orchestrator.store import RunDirectory
 
     seen = Watch(memory)

@@ -46,7 +46,8 @@ from actors.models.base import ModelClient
 from actors.models.offline import OFFLINE
 from actors.specialists.base import Resources, Specialist
 from actors.tools.base import tool
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings

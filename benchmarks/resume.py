@@ -21,7 +21,8 @@ from actors.contracts import Result, Task, Usage, Work
 from actors.models.scripted import says
 from actors.tables import outcome_batch
 from budget import Limit
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run

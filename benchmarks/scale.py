@@ -56,7 +56,7 @@ def measured(subagents: int, *, exported: bool) -> dict[str, float]:
     """Costs by process of a true batch, between the first and the last look at it while it was at work."""
     from fanout import make_batch, make_runs, place
 
-    from orchestrator.batch import run_batch
+    from orchestrator.batch_run import run_batch
     from orchestrator.store import RunDirectory
 
     looks: list[tuple[float, int, Counter[str]]] = []

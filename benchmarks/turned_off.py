@@ -24,9 +24,10 @@ from typing import Any, cast
 
 from budget import Answer, Budget, Close, Limit, Open, Told, Verdict
 from budget.desk import Desk
-from orchestrator.batch import Batch, place
+from orchestrator.batch import Batch
 from orchestrator.fleets import Fleet
 from orchestrator.local import LocalFleet
+from orchestrator.place import place
 from orchestrator.store import RunDirectory
 
 WITHOUT = {"budget": {"budget": False}, "durability": {"durable": False}, "tracing": {"spans": False}}

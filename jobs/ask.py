@@ -18,7 +18,8 @@ from budget.money import dollars
 from jobs.audit import AGENTS, PlanSettings, plan
 from jobs.manifest import load_manifest
 from jobs.models import ModelChoice
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.exporters import exported
 from orchestrator.plans import runs_of
 from orchestrator.settings import Settings

@@ -13,7 +13,7 @@ from jobs.job import Job
 from jobs.performed import ExitStatus, Performed, exit_status
 from jobs.request import Request
 from jobs.sharded import JobWork
-from orchestrator.batch import Ending
+from orchestrator.batch_run import Ending
 from orchestrator.model_use import ModelUse
 from orchestrator.runs import Run, State
 from orchestrator.spend import Spend, spend_of

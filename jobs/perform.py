@@ -18,7 +18,8 @@ from jobs.performed import ExitStatus, Performed
 from jobs.progress import Ceilings, Progress
 from jobs.request import Request, manifest_of, work_of
 from jobs.sharded import JobWork
-from orchestrator.batch import Batch, Ending
+from orchestrator.batch import Batch
+from orchestrator.batch_run import Ending
 from orchestrator.exporters import exported
 from orchestrator.known_outcomes import Earlier
 from orchestrator.settings import Settings

@@ -15,7 +15,7 @@ from orchestrator import ahead
 from orchestrator.rows import told
 
 if TYPE_CHECKING:
-    from orchestrator.batch import Ending
+    from orchestrator.batch_run import Ending
 
 
 class ExitStatus(IntEnum):

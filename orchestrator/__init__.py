@@ -8,8 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import orchestrator.dispatch  # noqa: F401  (first: loaded later, it would take the place of the function of its name)
-
 if TYPE_CHECKING:
     from orchestrator.dispatching import dispatch, dispatch_async
     from orchestrator.plan_report import Report
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Report", "Settings", "dispatch", "dispatch_async"]
 
 _HOMES = {"Report": "plan_report", "Settings": "settings", "dispatch": "dispatching", "dispatch_async": "dispatching"}
-del globals()["dispatch"]
 
 
 def __getattr__(name: str) -> Any:

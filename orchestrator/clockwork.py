@@ -1,7 +1,7 @@
 """What must happen because time has passed: deadlines of a batch and its runs, and what is waited for no longer.
 
 The driver's machine for time. It has no clock: events say when they were, `Tick` says what time it is, and the
-instructions say what is due. The times that tasks have are not here: hosts keep those, and `Dispatch` those of hosts.
+instructions say what is due. The times that tasks have are not here: hosts keep those, and `Dispatcher` those of hosts.
 """
 
 from __future__ import annotations

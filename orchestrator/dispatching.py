@@ -17,7 +17,8 @@ from actors.tools.base import Effect
 from budget import price_of
 from budget.errors import AllFailedError, MusterError, SettingsError, TaskError
 from orchestrator.aside import aside
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.plan_report import Report, Scratch, report_of
 from orchestrator.plans import checked, runs_of, warned_of_overlaps
 from orchestrator.settings import Settings

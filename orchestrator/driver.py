@@ -24,7 +24,7 @@ from orchestrator import clockwork, moves
 from orchestrator.admission import Admission
 from orchestrator.books import Books
 from orchestrator.clockwork import STOP_GRACE_S, Clockwork
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatcher import Dispatcher
 from orchestrator.endings import Endings
 from orchestrator.fleets import Answered, Fleet, Lost, Ready
 from orchestrator.follow_ups import Ended, FollowUps
@@ -148,7 +148,7 @@ class Driver:
 
     def _begin(self, specs: Sequence[HostSpec]) -> None:
         crowded = self.settings.sessions_max < len(specs)
-        self._hands.dispatch = Dispatch(
+        self._hands.dispatch = Dispatcher(
             frozenset(spec.specialist.name for spec in specs),
             grace_s=float("inf") if self.settings.mode == "local" else self.settings.grace_s,
             unanswered_max=self.settings.sessions_max if crowded else None,

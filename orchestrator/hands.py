@@ -1,4 +1,4 @@
-"""What `Dispatch` says is carried out: tasks go to hosts, sessions are cancelled, failures of the driver's own kept."""
+"""What `Dispatcher` says is carried out: tasks go to hosts, sessions are cancelled, failures of its own are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from actors.columns import column
 from orchestrator import moves
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatcher import Dispatcher
 from orchestrator.fleets import Fleet
 from orchestrator.keeping import Keeper
 
@@ -20,7 +20,7 @@ class Hands:
 
     fleet: Fleet
     keeper: Keeper
-    dispatch: Dispatch = field(default_factory=lambda: Dispatch(frozenset()))
+    dispatch: Dispatcher = field(default_factory=lambda: Dispatcher(frozenset()))
 
     def step(self, event: moves.Event) -> None:
         """Something happened: what is to follow is done."""

@@ -1,4 +1,4 @@
-"""What `Dispatch` is told, and what it says is to be done."""
+"""What `Dispatcher` is told, and what it says is to be done."""
 
 from __future__ import annotations
 

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from budget import Alert, Budget
-from orchestrator.batch import Batch, Ending, Signals, driver_of, open_account, place, run_batch, standing_of
+from orchestrator.batch import Batch
+from orchestrator.batch_account import open_account, standing_of
+from orchestrator.batch_run import Ending, driver_of, run_batch
 from orchestrator.driver import FinishedRun
 from orchestrator.drivers import Drivers
 from orchestrator.fleets import Fleet
 from orchestrator.known_outcomes import Earlier, unfinished_first
+from orchestrator.place import place
 from orchestrator.runs import Run, State
 from orchestrator.shards import Gathered, Shard, Work, replayed, together
+from orchestrator.signals import Signals
 from orchestrator.store import RunDirectory
 from orchestrator.tally import Tally
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from actors import Specialist
 from actors.models.scripted import ScriptedModel, says
 from orchestrator import Settings
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run
 from orchestrator.store import RunDirectory

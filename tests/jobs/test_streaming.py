@@ -14,7 +14,8 @@ from actors.models.base import ModelReply, ModelRequest, StopReason, Text
 from actors.models.scripted import ScriptedModel
 from actors.specialists.base import Specialist
 from orchestrator.admission import ADMITTED_AT_ONCE
-from orchestrator.batch import Batch, run_batch
+from orchestrator.batch import Batch
+from orchestrator.batch_run import run_batch
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings

@@ -26,7 +26,8 @@ from actors.models.offline import OfflineModel
 from actors.specialists.base import Resources, Specialist
 from budget import Limit
 from budget.client import Budget
-from orchestrator.batch import Batch, open_account
+from orchestrator.batch import Batch
+from orchestrator.batch_account import open_account
 from orchestrator.driver import Driver
 from orchestrator.known_outcomes import Earlier, Known
 from orchestrator.patterns import FanOut

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.contracts import Reason, Task
-from orchestrator.dispatch import ENDED_KEPT, Dispatch
+from orchestrator.dispatcher import ENDED_KEPT, Dispatcher
 from orchestrator.host_load import AHEAD_MAX, HostLoad, shares
 from orchestrator.moves import (
     Cancel,
@@ -29,9 +29,9 @@ from support.tasks import a_task
 
 
 @pytest.fixture
-def dispatch() -> Iterator[Dispatch]:
+def dispatch() -> Iterator[Dispatcher]:
     """One agent, `reader`; invariants checked on the way out."""
-    made = Dispatch(frozenset({"reader"}), grace_s=5.0)
+    made = Dispatcher(frozenset({"reader"}), grace_s=5.0)
     yield made
     made.check()
 
@@ -44,7 +44,7 @@ def tasks(count: int) -> list[Task]:
     return [a_task(str(n)) for n in range(count)]
 
 
-def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch: Dispatch) -> None:
+def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch: Dispatcher) -> None:
     """Backpressure: what no host has room for waits in the driver."""
     dispatch.step(ready("one", 3))
     dispatch.step(ready("two", 3))
@@ -59,7 +59,7 @@ def test_tasks_go_to_hosts_evenly_and_never_above_what_a_host_may_hold(dispatch:
     assert (dispatch.waiting, dispatch.unanswered) == (1, 6)
 
 
-def test_a_host_with_nothing_to_do_comes_level_with_those_that_are_busy(dispatch: Dispatch) -> None:
+def test_a_host_with_nothing_to_do_comes_level_with_those_that_are_busy(dispatch: Dispatcher) -> None:
     """One that comes late, or comes again, gets what is left until it holds as much as they do."""
     dispatch.step(ready("busy", 10))
     dispatch.step(Planned(tasks(6)))
@@ -92,7 +92,7 @@ def test_shares_are_those_of_one_task_after_the_other(held: list[tuple[int, int]
     assert all(0 <= given_to[host.id] <= host.free for host in hosts)
 
 
-def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: Dispatch) -> None:
+def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: Dispatcher) -> None:
     """Short tasks are not kept waiting for the driver's rounds; who slows down soon gets no more than before."""
     dispatch.step(ready("one", 4))
     dispatch.step(Planned(tasks(300)))
@@ -107,7 +107,7 @@ def test_a_host_that_is_through_with_its_tasks_at_once_may_hold_more(dispatch: D
     assert held[-1] == 118
 
 
-def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatch) -> None:
+def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatcher) -> None:
     """It would be lost with the host."""
     dispatch.step(ready("one", 2_000))
     (said,) = dispatch.step(Planned(tasks(9_000)))
@@ -118,7 +118,7 @@ def test_what_a_fast_host_may_hold_is_bounded(dispatch: Dispatch) -> None:
     assert dispatch.unanswered == AHEAD_MAX
 
 
-def test_an_unknown_agent_is_a_failure_and_its_siblings_go_on(dispatch: Dispatch) -> None:
+def test_an_unknown_agent_is_a_failure_and_its_siblings_go_on(dispatch: Dispatcher) -> None:
     """no_such_agent is a row, not an exception."""
     dispatch.step(ready("one"))
 
@@ -133,7 +133,7 @@ def test_an_unknown_agent_is_a_failure_and_its_siblings_go_on(dispatch: Dispatch
     assert "reader" in failure.message
 
 
-def test_rows_that_were_drained_before_are_not_kept_again(dispatch: Dispatch) -> None:
+def test_rows_that_were_drained_before_are_not_kept_again(dispatch: Dispatcher) -> None:
     """One row per task, whatever a host repeats."""
     dispatch.step(ready("one"))
     dispatch.step(Planned(tasks(2)))
@@ -145,7 +145,7 @@ def test_rows_that_were_drained_before_are_not_kept_again(dispatch: Dispatch) ->
     assert again[0] == Keep("one", [False, True])
 
 
-def test_a_lost_hosts_tasks_go_again_as_new_attempts_and_end_as_host_lost_in_the_end(dispatch: Dispatch) -> None:
+def test_a_lost_hosts_tasks_go_again_as_new_attempts_and_end_as_host_lost_in_the_end(dispatch: Dispatcher) -> None:
     """Poison kills a set number of hosts and no more."""
     (task,) = tasks(1)
     dispatch.step(Planned([task]))
@@ -163,7 +163,7 @@ def test_a_lost_hosts_tasks_go_again_as_new_attempts_and_end_as_host_lost_in_the
     assert dispatch.open == 0
 
 
-def test_a_host_that_was_given_up_and_answers_late_changes_nothing(dispatch: Dispatch) -> None:
+def test_a_host_that_was_given_up_and_answers_late_changes_nothing(dispatch: Dispatcher) -> None:
     """Its tasks have gone elsewhere: the later attempt's row is the one that is kept."""
     dispatch.step(ready("one"))
     dispatch.step(Planned(tasks(1)))
@@ -177,7 +177,7 @@ def test_a_host_that_was_given_up_and_answers_late_changes_nothing(dispatch: Dis
     assert other[0] == Keep("two", [False, True])
 
 
-def test_a_host_silent_for_a_third_of_the_longest_deadline_is_replaced(dispatch: Dispatch) -> None:
+def test_a_host_silent_for_a_third_of_the_longest_deadline_is_replaced(dispatch: Dispatcher) -> None:
     """Deadline 30 s: 11.5 s after it was last heard it is alive, a moment later it is not, and is so once."""
     dispatch.step(ready("one"))
     dispatch.step(Planned(tasks(1)))
@@ -192,7 +192,7 @@ def test_a_host_silent_for_a_third_of_the_longest_deadline_is_replaced(dispatch:
     assert dispatch.waiting == 1
 
 
-def test_tasks_of_silent_hosts_do_not_go_to_another_silent_one(dispatch: Dispatch) -> None:
+def test_tasks_of_silent_hosts_do_not_go_to_another_silent_one(dispatch: Dispatcher) -> None:
     """All that are given up leave before any of their tasks is handed on."""
     dispatch.step(ready("one", 2))
     dispatch.step(ready("two", 2))
@@ -208,7 +208,7 @@ def test_tasks_of_silent_hosts_do_not_go_to_another_silent_one(dispatch: Dispatc
 
 def test_a_bound_over_all_hosts_is_honoured() -> None:
     """With fewer sub-agents allowed than there are hosts, the driver hands out no more than that many."""
-    dispatch = Dispatch(frozenset({"reader", "writer"}), unanswered_max=1)
+    dispatch = Dispatcher(frozenset({"reader", "writer"}), unanswered_max=1)
     dispatch.step(ready("one"))
     dispatch.step(HostReady(host="two", agent="writer", capacity=2, sessions_max=2, now_s=0.0))
 
@@ -219,7 +219,7 @@ def test_a_bound_over_all_hosts_is_honoured() -> None:
     assert [said.host for said in then if isinstance(said, Submit)] == ["two"]
 
 
-def test_cancelling_records_what_waits_and_tells_hosts_what_runs(dispatch: Dispatch) -> None:
+def test_cancelling_records_what_waits_and_tells_hosts_what_runs(dispatch: Dispatcher) -> None:
     """A cancelled batch accounts for every task."""
     dispatch.step(ready("one", 1))
     dispatch.step(Planned(tasks(2)))
@@ -232,7 +232,7 @@ def test_cancelling_records_what_waits_and_tells_hosts_what_runs(dispatch: Dispa
     assert [(f.task_id, f.reason) for f in record.failures] == [("r/1", Reason.CANCELLED)]
 
 
-def test_thousands_of_cancelled_runs_leave_nothing_behind_but_what_hosts_still_have(dispatch: Dispatch) -> None:
+def test_thousands_of_cancelled_runs_leave_nothing_behind_but_what_hosts_still_have(dispatch: Dispatcher) -> None:
     """A run whose tasks are with a host is known as cancelled when that host is lost, however many came after it."""
     dispatch.step(ready("one", 1))
     dispatch.step(Planned([a_task("a", run="first")]))
@@ -249,7 +249,7 @@ def test_thousands_of_cancelled_runs_leave_nothing_behind_but_what_hosts_still_h
 @given(st.lists(st.tuples(st.sampled_from(["plan", "drain", "lose", "tick", "ready"]), st.integers(0, 3)), max_size=60))
 def test_every_planned_task_is_kept_or_recorded_exactly_once(moves: list[tuple[str, int]]) -> None:
     """A naive count of outcomes agrees with the machine, whatever dies and whenever."""
-    dispatch, hosts, planned, ended, now_s = Dispatch(frozenset({"reader"})), {}, 0, [], 0.0
+    dispatch, hosts, planned, ended, now_s = Dispatcher(frozenset({"reader"})), {}, 0, [], 0.0
 
     def carry_out(said: list[Instruction]) -> None:
         for instruction in said:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from actors.contracts import Failure, Reason, Task
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatcher import Dispatcher
 from orchestrator.moves import Drained, HostLost, HostReady, Instruction, Planned, Record, Replace, Submit, Tick
 from support.tasks import a_task
 
@@ -20,7 +20,7 @@ STEP_S = 0.25
 class World:
     """One host at a time, which needs two seconds to come; `bad` hangs it or kills it, all others take `work_s`."""
 
-    dispatch: Dispatch
+    dispatch: Dispatcher
     work_s: float
     bad: str
     kills: bool = False
@@ -81,7 +81,7 @@ class World:
 
 
 def world(*, deadline_s: float, work_s: float, tasks: int = 9, kills: bool = False, tells: bool = True) -> World:
-    made = World(Dispatch(frozenset({"reader"}), grace_s=10.0), work_s, bad="r/4", kills=kills, tells=tells)
+    made = World(Dispatcher(frozenset({"reader"}), grace_s=10.0), work_s, bad="r/4", kills=kills, tells=tells)
     made.run([a_task(str(n), deadline_s=deadline_s) for n in range(tasks)])
     return made
 
@@ -130,7 +130,7 @@ def test_those_beside_it_get_what_is_left_of_deadline_and_grace() -> None:
 
 def test_a_task_alone_that_hung_through_its_deadline_is_not_tried_again() -> None:
     """5 s of deadline, and 1.5 s for an answer that does not come."""
-    made = World(Dispatch(frozenset({"reader"}), grace_s=10.0), work_s=1.0, bad="r/0", tells=False)
+    made = World(Dispatcher(frozenset({"reader"}), grace_s=10.0), work_s=1.0, bad="r/0", tells=False)
     made.run([a_task("0", deadline_s=5.0)])
 
     ((ended_s, failure),) = made.failed.values()
@@ -140,7 +140,7 @@ def test_a_task_alone_that_hung_through_its_deadline_is_not_tried_again() -> Non
 
 def test_tasks_that_waited_their_turn_on_a_lost_host_have_lost_no_time() -> None:
     """Two run at once; the third, which had not begun, has its whole deadline when it goes again."""
-    dispatch = Dispatch(frozenset({"reader"}), grace_s=5.0)
+    dispatch = Dispatcher(frozenset({"reader"}), grace_s=5.0)
     dispatch.step(HostReady(host="one", agent="reader", capacity=8, sessions_max=2, now_s=0.0))
     dispatch.step(Planned([a_task(str(n)) for n in range(3)]))
     dispatch.step(Drained("one", [], 20.0))

@@ -34,7 +34,7 @@ ENDED_KEPT = 1_024  # runs that were cancelled, until those without tasks are le
 
 
 @dataclass(slots=True)
-class Dispatch:
+class Dispatcher:
     """`agents` are those that have, or will have, hosts. `unanswered_max` bounds all hosts together (None: they do).
 
     Tasks that were lost with a host go again by the rules of `suspects`. `grace_s` is what a run may take above its

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.contracts import Reason
-from orchestrator.dispatch import Dispatch
+from orchestrator.dispatcher import Dispatcher
 from orchestrator.moves import Drained, GivenUp, HostLost, HostReady, Planned, Record, Submit, Tick
 from orchestrator.suspects import Suspect, lost_again
 from support.tasks import a_task
 
 
 @pytest.fixture
-def dispatch() -> Iterator[Dispatch]:
+def dispatch() -> Iterator[Dispatcher]:
     """One agent, `reader`; invariants checked on the way out."""
-    made = Dispatch(frozenset({"reader"}), grace_s=5.0)
+    made = Dispatcher(frozenset({"reader"}), grace_s=5.0)
     yield made
     made.check()
 
@@ -27,7 +27,7 @@ def ready(number: int, capacity: int = 64) -> HostReady:
     return HostReady(host=f"host-{number}", agent="reader", capacity=capacity, sessions_max=capacity, now_s=0.0)
 
 
-def carried_out(dispatch: Dispatch, poison: frozenset[str]) -> tuple[list[str], dict[str, Reason], int]:
+def carried_out(dispatch: Dispatcher, poison: frozenset[str]) -> tuple[list[str], dict[str, Reason], int]:
     """Answered tasks, failures, and hosts that died, where every host dies that is given a task of `poison`."""
     answered: list[str] = []
     failed: dict[str, Reason] = {}
@@ -52,7 +52,7 @@ def carried_out(dispatch: Dispatch, poison: frozenset[str]) -> tuple[list[str], 
 @given(st.integers(1, 60), st.sets(st.integers(0, 59), max_size=3))
 def test_poison_ends_as_host_lost_and_all_others_are_answered(count: int, bad: set[int]) -> None:
     """However many tasks shared the host: three deaths a poisonous task, and no sibling is lost."""
-    dispatch = Dispatch(frozenset({"reader"}))
+    dispatch = Dispatcher(frozenset({"reader"}))
     poison = frozenset(f"r/{n}" for n in bad if n < count)
     dispatch.step(Planned([a_task(str(n)) for n in range(count)]))
 
@@ -63,7 +63,7 @@ def test_poison_ends_as_host_lost_and_all_others_are_answered(count: int, bad: s
     assert deaths <= 3 * max(1, len(poison))
 
 
-def test_the_last_try_of_a_suspect_is_alone_on_its_host(dispatch: Dispatch) -> None:
+def test_the_last_try_of_a_suspect_is_alone_on_its_host(dispatch: Dispatcher) -> None:
     """All at once, then as many as the square root, then one: 16, 4, 1."""
     dispatch.step(Planned([a_task(str(n)) for n in range(16)]))
     sizes = []
@@ -86,7 +86,7 @@ def test_who_is_alone_with_one_that_was_cancelled_is_no_culprit() -> None:
     assert (last, ended) == ([], [])
 
 
-def test_who_holds_the_event_loop_has_begun_though_its_turn_had_not_come(dispatch: Dispatch) -> None:
+def test_who_holds_the_event_loop_has_begun_though_its_turn_had_not_come(dispatch: Dispatcher) -> None:
     """The one before it has ended, and its row never came: the host was held before it could be drained."""
     dispatch.step(Planned([a_task("0", deadline_s=2.0), a_task("1", deadline_s=2.0)]))
     dispatch.step(HostReady(host="host-0", agent="reader", capacity=4, sessions_max=1, now_s=0.0))
@@ -101,7 +101,7 @@ def test_who_holds_the_event_loop_has_begun_though_its_turn_had_not_come(dispatc
     ]
 
 
-def test_new_tasks_do_not_join_suspects(dispatch: Dispatch) -> None:
+def test_new_tasks_do_not_join_suspects(dispatch: Dispatcher) -> None:
     """They wait until the suspects have answered."""
     dispatch.step(ready(0))
     dispatch.step(Planned([a_task("a")]))
@@ -115,7 +115,7 @@ def test_new_tasks_do_not_join_suspects(dispatch: Dispatch) -> None:
     assert [task.id for one in after if isinstance(one, Submit) for task in one.tasks] == ["r/b"]
 
 
-def test_what_is_given_up_is_recorded_once_and_late_answers_are_not_kept(dispatch: Dispatch) -> None:
+def test_what_is_given_up_is_recorded_once_and_late_answers_are_not_kept(dispatch: Dispatcher) -> None:
     """Every planned task has a row, also when its host never answers again."""
     dispatch.step(ready(0, capacity=1))
     dispatch.step(Planned([a_task("a"), a_task("b")]))
