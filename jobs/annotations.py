@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from actors.sources import Git, Incidents, Metrics, Runbooks, Window
 from actors.tools.base import SourceError
 from actors.tools.metrics.selectors import parse_selector
-from jobs.times import DAY_S, duration_s, instant_s, instant_text
+from actors.wording import iso
+from jobs.times import DAY_S, duration_s, instant_s
 
 V = TypeVar("V")
 PREFIX = "reliability-audit/"
@@ -110,7 +111,7 @@ def _is_sound(name: str, text: str, note: Note) -> bool:
 def _window(good: Mapping[str, str], now_s: float, note: Note) -> Window:
     as_of_s = _read(good, "as-of", instant_s, now_s, note, shown=True)
     if as_of_s > now_s + CLOCK_SLACK_S:
-        note("as-of", f"is {good['as-of']}, which is yet to come (it is {instant_text(now_s)}): the audit looks back")
+        note("as-of", f"is {good['as-of']}, which is yet to come (it is {iso(now_s)}): the audit looks back")
         as_of_s = now_s
     length_s = _read(good, "window", _window_s, WINDOW_DEFAULT_S, note, shown=True)
     if as_of_s - 2 * length_s < 0:  # the window is compared with the one before it

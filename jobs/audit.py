@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from actors.contracts import JsonValue, Task
 from actors.sources import Metrics, Source
 from actors.specialists.findings import Findings
+from actors.wording import iso
 from budget.errors import TaskError
 from jobs.catalog import Catalog, Service
-from jobs.times import duration_text, instant_text
+from jobs.times import duration_text
 from orchestrator.evidence import Subject
 
 QUESTION = "Which of our services need reliability work?"
@@ -108,7 +109,7 @@ def _objective(agent: Agent, service: Service) -> str:
     whose = f"service {service.name!r}" + (f" of system {service.system!r}" if service.system else "")
     return (
         f"Audit the reliability of {whose}. {agent.question} The window is the {duration_text(window.length_s)} from "
-        f"{instant_text(window.start_s)} to {instant_text(window.as_of_s)}. Answer with findings that somebody could "
+        f"{iso(window.start_s)} to {iso(window.as_of_s)}. Answer with findings that somebody could "
         f"act on, each with citations as the tools return them; name what could not be known."
     )
 

@@ -11,6 +11,7 @@ from actors.contracts import Reason
 from actors.span_page import looked_tokens, timeline
 from actors.tables import OK
 from actors.terminal import block, line, spread
+from actors.wording import counted
 
 Row = Mapping[str, Any]  # of the outcome table, or of the task table
 UNDER_WAY_S_MIN = 0.05  # between its last call and its end a session takes milliseconds
@@ -85,7 +86,7 @@ def _work(row: Row) -> Iterator[str]:
 def _known(row: Row, of: str, known: int) -> str:
     """How many calls there were, and how many of them needed no asking."""
     calls = row[f"{of}_calls"]
-    return f"{calls} {of} call{'' if calls == 1 else 's'}" + (f" ({known} known already)" if known else "")
+    return f"{counted(calls, f'{of} call')}" + (f" ({known} known already)" if known else "")
 
 
 def _spent(row: Row) -> str:

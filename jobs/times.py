@@ -37,11 +37,6 @@ def instant_s(text: str) -> float:
         raise ValueError("is no ISO 8601 date or time: write 2026-08-23T19:00:00Z") from None
 
 
-def instant_text(instant_seconds: float) -> str:
-    """An instant as people read it, in UTC, to the second."""
-    return datetime.fromtimestamp(instant_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def duration_text(length_s: float) -> str:
     """A length of time in the largest unit that keeps it readable: days, hours, or minutes."""
     for unit_s, name in ((DAY_S, "days"), (3600.0, "hours")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from actors.wording import counted
 from orchestrator.claims import SOURCES
 from orchestrator.estate import Standing
 from orchestrator.groups import by_cause
@@ -25,7 +26,7 @@ def answer(standings: Sequence[Standing]) -> str:
         parts.append(f"{verdicts[Verdict.WATCH]} should be watched.")
     shared = next(iter(by_cause(standings)), None)
     if shared is not None and len(shared.services) >= CAUSE_SERVICES_MIN:
-        parts.append(f"The widest common cause is {shared.name}, in {_count(len(shared.services), 'service')}.")
+        parts.append(f"The widest common cause is {shared.name}, in {counted(len(shared.services), 'service')}.")
     parts.append(_well(verdicts[Verdict.HEALTHY], verdicts[Verdict.UNKNOWN]))
     nowhere = [source for source in SOURCES.values() if not any(source in s.brief.weights for s in standings)]
     if nowhere:
@@ -35,10 +36,10 @@ def answer(standings: Sequence[Standing]) -> str:
 
 def _need(needy: Sequence[str], total: int) -> str:
     if not needy:
-        return f"None of {_count(total, 'service')} was found to need reliability work."
+        return f"None of {counted(total, 'service')} was found to need reliability work."
     more = f" and {len(needy) - NAMES_MAX} more" if len(needy) > NAMES_MAX else ""
     verb = "needs" if len(needy) == 1 else "need"
-    return f"{len(needy)} of {_count(total, 'service')} {verb} reliability work: {', '.join(needy[:NAMES_MAX])}{more}."
+    return f"{len(needy)} of {counted(total, 'service')} {verb} reliability work: {', '.join(needy[:NAMES_MAX])}{more}."
 
 
 def _well(healthy: int, unknown: int) -> str:
@@ -46,7 +47,3 @@ def _well(healthy: int, unknown: int) -> str:
     if not unknown:
         return f"{well}."
     return f"{well}; of {unknown} too little was read to say."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

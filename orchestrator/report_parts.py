@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from actors.wording import counted
 from orchestrator.claims import SOURCES
 from orchestrator.markdown import code, text
 
@@ -166,8 +167,7 @@ def _owner(owner: Part) -> str:
 
 def _names(names: Sequence[str], names_max: int = NAMES_MAX) -> str:
     shown = ", ".join(text(name) for name in names[:names_max])
-    counted = f"{len(names)} service{'' if len(names) == 1 else 's'}"
-    return f"{counted} ({shown}{', …' if len(names) > names_max else ''})"
+    return f"{counted(len(names), 'service')} ({shown}{', …' if len(names) > names_max else ''})"
 
 
 def _more(count: int, what: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from actors.wording import counted
 from orchestrator.markdown import code, text
 
 Part: TypeAlias = Mapping[str, Any]
@@ -88,8 +89,8 @@ def _origin(page: Part) -> str:
     failed = ", ".join(f"{count} {text(reason)}" for reason, count in tasks["failed"].items())
     ended = f" (failed: {failed})" if failed else ""
     return (
-        f"Written by {'a lead' if page['by'] == 'lead' else 'rules'} at the top of {len(nodes)} "
-        f"node{'' if len(nodes) == 1 else 's'} over {covered['services']} services, {covered['reported']} of them "
+        f"Written by {'a lead' if page['by'] == 'lead' else 'rules'} at the top of "
+        f"{counted(len(nodes), 'node')} over {covered['services']} services, {covered['reported']} of them "
         f"reported, {tasks['succeeded']}/{tasks['planned']} tasks answered{ended}."
     )
 
@@ -139,7 +140,7 @@ def _unknown(page: Part) -> list[str]:
 
 def _services(told: Part) -> str:
     count = told["services_count"]
-    return f"{count} service{'' if count == 1 else 's'} ({_names(told['services'], count)})"
+    return f"{counted(count, 'service')} ({_names(told['services'], count)})"
 
 
 def _names(names: Sequence[str], count: int | None = None) -> str:

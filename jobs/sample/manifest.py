@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
+from actors.wording import iso
 from jobs.sample.estate import AS_OF_S, WINDOW_DAYS, Estate, Service
 from jobs.sample.kinds import SHOWN_BY, Source
 from jobs.sample.metrics import metrics_file_of
@@ -48,7 +48,7 @@ def _annotations(service: Service, seed: int) -> Iterator[tuple[str, str]]:
         yield "metrics-file", metrics_file_of(service)
     if service.has(Source.RUNBOOKS):
         yield "runbooks", ",".join(folders_of(service))
-    yield "as-of", f"'{_as_of()}'"
+    yield "as-of", f"'{iso(AS_OF_S)}'"
     yield "window", f"P{WINDOW_DAYS}D"
 
 
@@ -57,7 +57,7 @@ def truth_text(estate: Estate) -> str:
     truth = {
         "schema": SCHEMA,
         "seed": estate.seed,
-        "as_of": _as_of(),
+        "as_of": iso(AS_OF_S),
         "window": f"P{WINDOW_DAYS}D",
         "shown_by": {kind.value: sorted(source.value for source in sources) for kind, sources in SHOWN_BY.items()},
         "services": {service.name: _truth(service) for service in estate.services},
@@ -73,7 +73,3 @@ def _truth(service: Service) -> dict[str, object]:
         "lacks": part.lacks.value if part.lacks else None,
         "symptom_of": part.symptom_of or None,
     }
-
-
-def _as_of() -> str:
-    return datetime.fromtimestamp(AS_OF_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from actors.wording import iso
 from jobs.sample.estate import Estate, Service, Tracker, stream
 from jobs.sample.incidents import LOW, Incident, incidents_of
 from jobs.sample.kinds import Source
@@ -82,8 +83,8 @@ def _object(identity: str, incident: Incident, name: str, severities: tuple[str,
         "service": name,
         "severity": severities[incident.severity - 1],
         "status": "open" if incident.ended_s is None else "resolved",
-        "started_at": _iso(incident.started_s),
-        "ended_at": None if incident.ended_s is None else _iso(incident.ended_s),
+        "started_at": iso(incident.started_s),
+        "ended_at": None if incident.ended_s is None else iso(incident.ended_s),
         "duration_minutes": incident.duration_minutes,
         "affected": [name, *incident.affected],
         "root_cause": incident.cause or None,
@@ -158,10 +159,6 @@ def _review(incident: Incident, name: str, severities: tuple[str, ...]) -> str:
 
 def _track(moment_s: int) -> str:
     return f'{{{{< track "{_minute(moment_s)}:00" >}}}}'
-
-
-def _iso(moment_s: int) -> str:
-    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _minute(moment_s: int, style: str = "%Y-%m-%d %H:%M") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from actors.tools.code.change_rework import Rework
 from actors.tools.code.change_summary import Period, Summary
+from actors.wording import counted
 
 BOTS_SHARE, DOCUMENTS_SHARE, CODE_SHARE = 0.9, 0.7, 0.1  # of commits, of file changes, of file changes
 
@@ -13,14 +14,14 @@ BOTS_SHARE, DOCUMENTS_SHARE, CODE_SHARE = 0.9, 0.7, 0.1  # of commits, of file c
 def sentence(summary: Summary, rework: Rework) -> str:
     """What happened in the window, in two sentences."""
     window, undone = summary.window, rework.window
-    people = _counted(window.authors, "person", "people")
-    said = f"{_counted(window.changes, 'change')} by {people} in {window.days:g} days"
+    people = counted(window.authors, "person", "people")
+    said = f"{counted(window.changes, 'change')} by {people} in {window.days:g} days"
     if summary.before is not None:
         said += f", {summary.before.changes} in the window before"
     repairs = (
-        _counted(undone.reverts, "quick revert"),
-        _counted(undone.hotfixes, "hotfix", "hotfixes"),
-        _counted(undone.fixes, "fix", "fixes"),
+        counted(undone.reverts, "quick revert"),
+        counted(undone.hotfixes, "hotfix", "hotfixes"),
+        counted(undone.fixes, "fix", "fixes"),
     )
     return f"{said}. {repairs[0]}, {repairs[1]} and {repairs[2]} among those of code and configuration."
 
@@ -53,7 +54,3 @@ def _about_kind(bots: float, documents: float, code: float) -> Iterator[str]:
 
 def _is_wordless(window: Period, short_subjects: float) -> bool:
     return window.changes >= 5 and short_subjects >= 0.5
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

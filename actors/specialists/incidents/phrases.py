@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from actors.wording import counted
+
 Part = Mapping[str, Any]  # a tool's content, or a part of it
 
 
@@ -23,12 +25,14 @@ def gaps_of(summary: Part) -> list[str]:
     if not records["of_all_times"]:
         gaps.append("The tracker has no record of this service at all: it is quiet, or known there under another name.")
     if records["undated"]:
-        gaps.append(f"{count(records['undated'], 'record')} without any date: in no window, not counted.")
+        gaps.append(f"{counted(records['undated'], 'record')} without any date: in no window, not counted.")
     if own["without_duration"]:
-        gaps.append(f"{own['without_duration']} of {count(own['count'], 'incident')} do not tell how long they lasted.")
+        gaps.append(
+            f"{own['without_duration']} of {counted(own['count'], 'incident')} do not tell how long they lasted."
+        )
     if own["by_severity"].get("unknown"):
         gaps.append(
-            f"{own['by_severity']['unknown']} of {count(own['count'], 'incident')} do not tell how bad they were."
+            f"{own['by_severity']['unknown']} of {counted(own['count'], 'incident')} do not tell how bad they were."
         )
     if not summary["before"]["reaches_back"] and records["of_all_times"]:
         gaps.append("The tracker does not reach back through the window before, so no trend can be told.")
@@ -39,18 +43,14 @@ def gaps_of(summary: Part) -> list[str]:
 
 def in_words(summary: Part) -> str:
     own, caused, others = summary["own"], summary["caused_elsewhere"]["count"], summary["not_incidents"]["count"]
-    told = f"{count(own['count'], 'incident')} of its own in {summary['window']['days']:g} days"
+    told = f"{counted(own['count'], 'incident')} of its own in {summary['window']['days']:g} days"
     told += f" ({severities(own)})" if own["count"] else ""
     told += f", {summary['before']['count']} in the window before" if summary["before"]["reaches_back"] else ""
-    return f"{told}; {caused} caused elsewhere; {count(others, 'other record')} that are no incidents."
+    return f"{told}; {caused} caused elsewhere; {counted(others, 'other record')} that are no incidents."
 
 
 def severities(own: Part) -> str:
     return ", ".join(f"{count} {name}" for name, count in own["by_severity"].items())
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def lasting(minutes: float) -> str:

@@ -9,7 +9,8 @@ from typing import Final, cast
 from actors.contracts import JsonValue
 from actors.specialists.base import Answered, Call
 from actors.specialists.findings import Finding, Findings, Severity
-from actors.specialists.incidents.phrases import Part, count, facts_of, gaps_of, in_words, lasting, severities
+from actors.specialists.incidents.phrases import Part, facts_of, gaps_of, in_words, lasting, severities
+from actors.wording import counted
 
 CALLS: Final = (Call("summarize_incidents"), Call("find_recurrence"))
 # Thresholds are meant for a month to a quarter. A longer window gathers more, a shorter one less: each by its root.
@@ -82,7 +83,7 @@ def _prone(summary: Part) -> Finding | None:
     if grade is None or not summary["worst"]:
         return None
     claim = (
-        f"{count(own['count'], 'incident')} of its own in {summary['window']['days']:g} days ({severities(own)}), "
+        f"{counted(own['count'], 'incident')} of its own in {summary['window']['days']:g} days ({severities(own)}), "
         f"{own['unavailable_minutes']:g} minutes known to be hurt by those above minor."
     )
     return _finding("incident_prone", claim, grade, _cited(summary["worst"]))
@@ -97,7 +98,7 @@ def _slow(summary: Part) -> Finding | None:
         "" if restore["median_minutes"] is None else f", median of all that ended {lasting(restore['median_minutes'])}"
     )
     longest = max(row["minutes"] for row in restore["slowest"])
-    slow = count(restore["slow"], "incident")
+    slow = counted(restore["slow"], "incident")
     claim = f"{slow} took longer than expected for the severity, up to {lasting(longest)}{median}."
     return _finding("slow_restore", claim, grade, _cited(restore["slowest"]))
 
@@ -110,7 +111,7 @@ def _open(summary: Part) -> Finding | None:
     severity = min((_open_severity(row) for row in rows), key=("critical", "high", "medium", "low").index)
     worst = next(row for row in rows if _open_severity(row) == severity)
     stale = " It may be forgotten in the tracker." if worst["minutes"] > OPEN_DAYS_MAX * 1440 else ""
-    claim = f"{count(len(rows), 'incident')} still open; '{worst['title']}' for {lasting(worst['minutes'])}.{stale}"
+    claim = f"{counted(len(rows), 'incident')} still open; '{worst['title']}' for {lasting(worst['minutes'])}.{stale}"
     confidence = min(CONFIDENCE_MIN + 0.15 * log(1 + sum(row["harm"] for row in rows)), CONFIDENCE_MAX)
     return _finding(
         "open_incident", claim, (severity, confidence), _cited([worst, *(r for r in rows if r is not worst)])
@@ -121,7 +122,9 @@ def _maybe_open(summary: Part) -> Finding | None:
     rows = [row for row in summary["maybe_open"] if row["severity"] in OPEN_SEVERITY]
     if not rows:
         return None
-    claim = f"{count(len(rows), 'incident')} without an end, in a tracker that ends the others: open, or never closed."
+    claim = (
+        f"{counted(len(rows), 'incident')} without an end, in a tracker that ends the others: open, or never closed."
+    )
     return _finding("open_incident", claim, (STEP_DOWN[OPEN_SEVERITY[rows[0]["severity"]]], 0.3), _cited(rows))
 
 
@@ -140,7 +143,7 @@ def _elsewhere(summary: Part) -> Finding | None:
     if grade is None:
         return None
     origins = ", ".join(f"{name} ({count})" for name, count in caused["by_service"].items())
-    claim = f"{count(caused['count'], 'incident')} that others caused, as the records say: {origins}."
+    claim = f"{counted(caused['count'], 'incident')} that others caused, as the records say: {origins}."
     finding = _finding("caused_elsewhere", claim, grade, _cited(caused["worst"]))
     return finding.model_copy(update={"role": "symptom", "cause": next(iter(caused["by_service"]), "")[:200]})
 
@@ -151,7 +154,7 @@ def _mentioned(summary: Part) -> Finding | None:
     if grade is None:
         return None
     claim = (
-        f"{count(others['mentions'], 'ticket')} mentioned in the window without times or severity; "
+        f"{counted(others['mentions'], 'ticket')} mentioned in the window without times or severity; "
         "by their titles some tell of trouble. Weak evidence."
     )
     severity, confidence = grade
@@ -164,9 +167,9 @@ def _recurring(group: Part) -> Finding | None:
     grade = graded(group["score"], RECURRING)
     if grade is None:
         return None
-    before = f" and {count(group['before'], 'time')} in the window before" if group["before"] else ""
+    before = f" and {counted(group['before'], 'time')} in the window before" if group["before"] else ""
     titles = f", under {group['different_titles']} titles" if group["different_titles"] > 1 else ""
-    times = f"{count(group['in_window'], 'time')}{before}{titles}"
+    times = f"{counted(group['in_window'], 'time')}{before}{titles}"
     claim = f"The same cause {times} (by {group['rests_on']}): {group['cause']}"
     finding = _finding("recurring_cause", claim, grade, group["citations"])
     return finding.model_copy(update={"cause": group["cause"][:200]})

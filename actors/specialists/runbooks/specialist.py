@@ -13,7 +13,6 @@ from actors.specialists.base import Answered, Call, Resources, Specialist
 from actors.specialists.findings import Finding, Findings
 from actors.specialists.runbooks.weights import (
     alerts_without_runbook,
-    counted,
     dead_links,
     incidents_without_runbook,
     no_runbooks,
@@ -21,6 +20,7 @@ from actors.specialists.runbooks.weights import (
     thin_runbooks,
 )
 from actors.tools.runbooks.tools import check_citations, check_pages, cover_incidents, map_alerts, read_page
+from actors.wording import counted
 
 PROMPT = """\
 You audit the runbooks of one service: when an alert pages somebody at night, does a page tell them what to do?

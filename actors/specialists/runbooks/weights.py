@@ -12,6 +12,7 @@ from math import exp
 from typing import Any
 
 from actors.specialists.findings import Finding, Severity
+from actors.wording import counted
 
 ALERTS_POINTS_MAX = 26.0  # every alert that pages, and many of them, without help: surely high, never critical
 TICKETS_POINTS_MAX = 1.6  # alerts that wake nobody up: hygiene
@@ -54,10 +55,6 @@ def _finding(kind: str, points: float, claim: str, citations: Sequence[str]) -> 
 def saturating(count: float, half: float) -> float:
     """From 0 towards 1 as `count` grows; 0.5 at `half`."""
     return 1.0 - exp(-0.693 * count / half) if count > 0 else 0.0
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def alerts_without_runbook(alerts: Found) -> Finding | None:

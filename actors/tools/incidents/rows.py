@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from itertools import islice
 
 from actors.contracts import JsonValue
 from actors.tools.incidents.judgement import Judged, hours_of
 from actors.tools.incidents.types import Kind
+from actors.wording import iso
 
 LISTED_MAX = 6  # records shown of any list
 TITLE_CHARACTERS_MAX, CAUSE_CHARACTERS_MAX = 120, 160
@@ -35,10 +35,6 @@ def row(judged: Judged, as_of_s: float) -> dict[str, JsonValue]:
     if incident.kind is not Kind.INCIDENT:
         shown["kind"] = incident.kind.value
     return shown
-
-
-def iso(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def shortened(text: str, characters_max: int) -> str:

@@ -12,9 +12,10 @@ from statistics import median
 from actors.contracts import JsonValue
 from actors.sources import Window
 from actors.tools.incidents.judgement import Judged, hours_of
-from actors.tools.incidents.rows import LISTED_MAX, TITLE_CHARACTERS_MAX, citations, heaviest, iso, row, shortened
+from actors.tools.incidents.rows import LISTED_MAX, TITLE_CHARACTERS_MAX, citations, heaviest, row, shortened
 from actors.tools.incidents.tracker import Tracker, touches
 from actors.tools.incidents.types import Incident, Kind, Severity
+from actors.wording import iso
 
 # Minutes within which service is expected back. An hour is the mark of the best quarter of teams in the yearly DORA
 # reports (read 2026-11-20); what hurts less may take longer.

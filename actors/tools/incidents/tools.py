@@ -14,9 +14,10 @@ from actors.tools.base import SourceError, ToolContext, ToolError, tool
 from actors.tools.incidents.causes import Group, Words, cause_of, groups_of
 from actors.tools.incidents.judgement import Judged, Viewpoint, judge
 from actors.tools.incidents.records import Kind, Severity, Tracker, tracker_of
-from actors.tools.incidents.rows import CAUSE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, iso, row, shortened
+from actors.tools.incidents.rows import CAUSE_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, row, shortened
 from actors.tools.incidents.summary import Split, summary_of
 from actors.tools.incidents.types import fold
+from actors.wording import iso
 
 GROUPS_MAX, GROUP_CITATIONS_MAX, GROUP_TITLES_MAX = 5, 8, 4
 LISTED_MAX = 25

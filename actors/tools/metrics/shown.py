@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -17,16 +16,13 @@ from actors.tools.metrics.shifts import Change
 from actors.tools.metrics.signals import Scope, Signal
 from actors.tools.metrics.surroundings import Surroundings
 from actors.tools.metrics.view import Level
+from actors.wording import iso
 
 LISTED_MAX = 12
 POINTS_MAX = 60
 NEAR_LIMIT = 0.9
 
 Json = dict[str, JsonValue]
-
-
-def iso(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def level_json(level: Level) -> JsonValue:

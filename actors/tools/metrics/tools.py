@@ -18,7 +18,6 @@ from actors.tools.metrics.shown import (
     event_json,
     gaps_json,
     is_near_limit,
-    iso,
     level_json,
     neighbours_json,
     outages_json,
@@ -27,6 +26,7 @@ from actors.tools.metrics.shown import (
 )
 from actors.tools.metrics.signals import Signal
 from actors.tools.metrics.surroundings import sources, surroundings
+from actors.wording import iso
 
 EVENTS_SHOWN_MAX = 30
 SERIES_SHOWN_MAX = 6  # of one metric in one event
