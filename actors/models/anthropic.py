@@ -131,7 +131,7 @@ class AnthropicModel:
     async def _replied(self, call: Call) -> ModelReply:
         """The reply of the first attempt that brings one. Raises ModelError when there is none to be made any more."""
         while True:
-            admission, given = self._admitted(call)
+            admission, given = await self._admitted(call)
             outcome = await self._attempts.make(call, admission, given, until_s=self._handover.until_s(call))
             if isinstance(outcome, ModelReply):
                 self._handover.succeeded()
@@ -155,18 +155,26 @@ class AnthropicModel:
         gate = Gate(self._new_brake(), clock=self._clock, random01=self._random01)
         return Admission(gate, Breaker(self.config.breaker))
 
-    def _admitted(self, call: Call) -> tuple[Admission, Pass]:
-        """Leave of the breaker, of the model asked for or of its fallback. Raises ModelError when neither gives it."""
+    async def _admitted(self, call: Call) -> tuple[Admission, Pass]:
+        """Leave of the breaker, of the model asked for or of its fallback. Raises ModelError when neither gives it.
+
+        Where nobody stands in, the first seconds of an outage are waited for: a moment's trouble fails no task.
+        """
         while True:
             admission = self._admissions.of(call.model)
             given = admission.breaker.ask(self._clock())
             if not isinstance(given, Refused):
                 return admission, given
             following = self._handover.following(call)
-            if following is None:
+            if following is not None:
+                self._hand_over(call, following)
+            elif given.soon and not self.config.rules_follow:
+                pause_s = given.retry_in_s * (1 + 0.1 * self._random01())
+                call.waited_s += pause_s
+                await asyncio.sleep(pause_s)
+            else:
                 message = f"circuit of model {call.model!r} is open for {given.retry_in_s:.1f} s more: {given.cause}"
                 raise self._error(call, message, circuit_open=True)
-            self._hand_over(call, following)
 
     def _hand_over(self, call: Call, model: str) -> None:
         call.turn(model, self._body(call.request, model), self._clock())

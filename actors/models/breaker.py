@@ -1,10 +1,12 @@
-"""A circuit breaker: after many failures calls fail at once for a while, then a few try whether it works again."""
+"""A circuit breaker: after many failures no calls are made for a while, then a few try whether it works again."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+
+TRIAL_S = 0.5  # after this it may be known how a trial has ended
 
 
 class State(StrEnum):
@@ -26,6 +28,7 @@ class BreakerLimits:
     open_s: float = 2.0  # doubled at every failed trial, up to open_max_s
     open_max_s: float = 60.0
     trials: int = 2  # successes in a row that close it again, and calls at once while half open
+    wait_s: float = 15.0  # since it opened first: as long a trial is worth waiting for, where nobody stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,14 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The circuit is open: the call must not be made. `retry_in_s` is when a trial may be due."""
+    """The circuit is open: the call must not be made. `retry_in_s` is when a trial may be due, or one have passed.
+
+    `soon`: that is so early in an outage that waiting for it may be worthwhile.
+    """
 
     retry_in_s: float
     cause: str
+    soon: bool = False
 
 
 class Breaker:
@@ -52,6 +59,7 @@ class Breaker:
         self._state = State.CLOSED
         self._round = 0
         self._open_until_s = 0.0
+        self._down_since_s = 0.0
         self._open_s = self._limits.open_s
         self._on_trial = 0
         self._trials_passed = 0
@@ -66,10 +74,10 @@ class Breaker:
         if self._state is State.OPEN and now_s >= self._open_until_s:
             self._turn(State.HALF_OPEN)
         if self._state is State.OPEN:
-            return Refused(self._open_until_s - now_s, self._cause)
+            return self._refused(self._open_until_s - now_s, now_s)
         if self._state is State.HALF_OPEN:
             if self._on_trial >= self._limits.trials:
-                return Refused(self._open_s, self._cause)
+                return self._refused(TRIAL_S, now_s)
             self._on_trial += 1
         return Pass(self._round)
 
@@ -107,7 +115,13 @@ class Breaker:
         if given.round == self._round and self._state is State.HALF_OPEN:
             self._on_trial -= 1
 
+    def _refused(self, retry_in_s: float, now_s: float) -> Refused:
+        down_s = now_s + retry_in_s - self._down_since_s
+        return Refused(retry_in_s, self._cause, soon=down_s <= self._limits.wait_s)
+
     def _open(self, now_s: float, cause: str) -> None:
+        if self._state is State.CLOSED:
+            self._down_since_s = now_s
         self._open_until_s = now_s + self._open_s
         self._cause = cause
         self._turn(State.OPEN)

@@ -35,7 +35,29 @@ def test_it_opens_at_the_sixteenth_failure_of_the_last_twenty(breaker):
 
     refused = breaker.ask(0.5)
     assert before is State.CLOSED
-    assert refused == Refused(1.5, "status 500: down")
+    assert refused == Refused(1.5, "status 500: down", soon=True)
+
+
+def test_a_trial_is_worth_waiting_for_in_the_first_seconds_of_an_outage_only(breaker):
+    """Counted from when it opened first, however often it opened since; once it was closed, anew."""
+    fail(breaker, 16)
+    soon = [breaker.ask(1.0)]
+    for now_s in (2.0, 6.0):
+        fail(breaker, 1, now_s)
+        soon.append(breaker.ask(now_s + 0.5))
+    assert [isinstance(one, Refused) and one.soon for one in soon] == [True, True, True]
+
+    fail(breaker, 1, 14.0)
+    late = breaker.ask(15.0)
+    assert isinstance(late, Refused)
+    assert not late.soon
+
+    for _ in range(2):
+        breaker.succeeded(passed(breaker, 30.0), 30.0)
+    fail(breaker, 16, 31.0)
+    again = breaker.ask(31.5)
+    assert isinstance(again, Refused)
+    assert again.soon
 
 
 def test_random_failures_of_a_third_of_all_calls_do_not_open_it(breaker):

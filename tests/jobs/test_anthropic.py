@@ -354,7 +354,7 @@ def test_an_outage_opens_the_circuit_and_calls_fail_fast(playing):
     """After sixteen failures nobody calls any more; the failure says why, and that the circuit is open."""
     once = RetryPolicy(attempts_max=1)
     server = playing({"faults": [{"kind": "server_error", "share": 1.0}]})
-    with calling(server, retry=once) as caller:
+    with calling(server, retry=once, breaker=BreakerLimits(wait_s=0)) as caller:
         errors = [caller.replies(request())[0] for _ in range(40)]
         meter = server.meter()
 
@@ -364,11 +364,36 @@ def test_an_outage_opens_the_circuit_and_calls_fail_fast(playing):
     assert "status 500" in str(errors[-1])
 
 
+@pytest.mark.parametrize("kind", ["server_error", "unavailable", "overloaded", "reset_before"])
+def test_a_moment_of_trouble_fails_no_call(playing, kind):
+    """Calls that find the circuit open wait for its trial: they have their deadline for that."""
+    server = playing({"faults": [{"kind": kind, "first": 20}]})
+    with calling(server, breaker=BreakerLimits(open_s=0.05)) as caller:
+        replies = caller.replies(*(request(str(n)) for n in range(200)))
+
+    assert {type(reply) for reply in replies} == {ModelReply}
+
+
+def test_an_outage_is_waited_for_once_and_not_by_everybody_after_another(playing):
+    """Whoever comes when it has lasted a while is refused at once."""
+    server = playing({"faults": [{"kind": "server_error", "share": 1.0}]})
+    limits = BreakerLimits(open_s=0.05, wait_s=0.5)
+    with calling(server, retry=RetryPolicy(attempts_max=1), breaker=limits) as caller:
+        first = caller.replies(*(request(str(n)) for n in range(40)))
+        sent = server.meter()["requests"]
+        then = [caller.replies(request())[0] for _ in range(20)]
+        meter = server.meter()
+
+    assert all(isinstance(error, ModelError) for error in (*first, *then))
+    assert sum(error.circuit_open for error in then) >= 16
+    assert 16 < sent <= meter["requests"] <= 40
+
+
 def test_clients_of_one_process_share_what_they_learn_of_a_server(playing):
     """What one host's client finds out, brake and breaker, the others need not find out again."""
     once = RetryPolicy(attempts_max=1)
     server = playing({"faults": [{"kind": "server_error", "share": 1.0}]})
-    config = AnthropicConfig(base_url=server.url, retry=once)
+    config = AnthropicConfig(base_url=server.url, retry=once, breaker=BreakerLimits(wait_s=0))
 
     async def calls(times: int) -> ModelError:
         client = config.client({"ANTHROPIC_API_KEY": CANARY})
