@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,6 +20,10 @@ class PriceList:
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self._prices = {price.model: price for price in prices}
+
+    @property
+    def known(self) -> Mapping[str, Price]:
+        return self._prices
 
     def price_of(self, model: str) -> Price | None:
         """A model's price by its exact name, or by that name without a date at its end. None: unknown."""

@@ -10,7 +10,7 @@ from actors.accounts import driver_account
 from actors.assembly import Assigned, HostSpec, ModelFactory
 from actors.rules import Rules
 from actors.specialists.base import Specialist
-from budget import Price, price_of
+from budget import price_of
 from orchestrator.settings import Settings
 from orchestrator.telemetry import Telemetry
 
@@ -30,8 +30,7 @@ class Batch:
     model: ModelFactory
     settings: Settings
     leads: Sequence[Specialist] = ()  # those who work on the last run, when all others have finished
-    price: Price | None = None
-    assigned: Callable[[Specialist], Assigned] | None = None  # models by specialist; None: the settings' one at `price`
+    assigned: Callable[[Specialist], Assigned] | None = None  # models by specialist; None: the settings' one
     telemetry: Telemetry | None = None
     grants: frozenset[str] = frozenset()
     blocked: Callable[[str], None] = log.error
@@ -79,7 +78,7 @@ class Batch:
         settings = self.settings
         return Assigned(
             model=settings.model,
-            price=self.price,
+            price=price_of(settings.model),
             effort=specialist.effort,
             others={name: price_of(name) for name in settings.other_models},
             overseer=settings.overseer,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from actors.assembly import ModelFactory
+from actors.assembly import Assigned, ModelFactory
 from actors.contracts import Task
 from actors.models.base import ModelClient
-from actors.models.offline import OfflineModel
+from actors.models.offline import OFFLINE, OfflineModel
 from actors.specialists.base import Specialist
 from actors.tools.base import Effect
-from budget import price_of
+from budget import PriceList, load_prices
 from budget.errors import AllFailedError, MusterError, SettingsError, TaskError
 from orchestrator.aside import aside
 from orchestrator.batch import Batch
@@ -24,6 +24,7 @@ from orchestrator.plans import checked, runs_of, warned_of_overlaps
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 
+UNNAMED = "custom"  # a program's model that the settings do not name
 MANIFEST = {"schema": "muster.run/1"}
 
 
@@ -35,6 +36,7 @@ def dispatch(
     settings: Settings | None = None,
     run_dir: Path | str | None = None,
     grants: Collection[str] = (),
+    prices: PriceList | None = None,
 ) -> Report:
     """Carry out a plan: each task by the specialist that it names, tasks of one run_id under one account.
 
@@ -43,6 +45,8 @@ def dispatch(
     `model` is a client that all sessions share, or makes one for a specialist; without it the specialists' own rules
     answer. Without settings it runs in this process. Files stay in `run_dir` when one is given, else as long as the
     report. `grants` names the tools with `Effect.ACT` that may run; all others of that kind are denied.
+    `prices` are those of `settings.model`, which has to name the model under a ceiling in dollars. A model that it does
+    not name costs what the replies' own models do, where those are known.
     Raises: TaskError for what is no plan, and for ids that are used twice; SettingsError; MusterError where an event
     loop is running, which this would block; AllFailedError, with the report, when no task was answered.
     """
@@ -51,7 +55,7 @@ def dispatch(
             "dispatch() waits for its batch, and would block the event loop that runs here: "
             "say `await dispatch_async(...)` with the same arguments"
         )
-    return _answered(asyncio.run(_carried_out(plan, specialists, model, settings, run_dir, grants)))
+    return _answered(asyncio.run(_carried_out(plan, specialists, model, settings, run_dir, grants, prices)))
 
 
 async def dispatch_async(
@@ -62,6 +66,7 @@ async def dispatch_async(
     settings: Settings | None = None,
     run_dir: Path | str | None = None,
     grants: Collection[str] = (),
+    prices: PriceList | None = None,
 ) -> Report:
     """`dispatch` where an event loop is running (a server, a notebook), which goes on meanwhile.
 
@@ -69,7 +74,7 @@ async def dispatch_async(
     tools run there too: what they hold must not belong to the caller's loop. Cancelling it ends the batch.
     Raises: as `dispatch`.
     """
-    return _answered(await aside(_carried_out(plan, specialists, model, settings, run_dir, grants)))
+    return _answered(await aside(_carried_out(plan, specialists, model, settings, run_dir, grants, prices)))
 
 
 async def _carried_out(
@@ -79,6 +84,7 @@ async def _carried_out(
     settings: Settings | None,
     run_dir: Path | str | None,
     grants: Collection[str],
+    prices: PriceList | None,
 ) -> Report:
     chosen = settings or Settings(mode="local")
     _refuse(plan, specialists, chosen)
@@ -90,7 +96,7 @@ async def _carried_out(
         specialists=specialists,
         model=_factory(model),
         settings=chosen,
-        price=price_of(chosen.model),
+        assigned=_assigned(chosen, prices or load_prices(), named=model is None or chosen.model != OFFLINE),
         grants=frozenset(grants),
     )
     scratch = None if run_dir else Scratch()
@@ -157,6 +163,23 @@ def _refuse_grants(grants: object, specialists: Sequence[Specialist]) -> None:
         if name not in acting:
             known = f"there are {', '.join(acting)}" if acting else "no specialist has one"
             raise SettingsError(f"grants names {name!r:.100}, which is no tool with Effect.ACT: {known}")
+
+
+def _assigned(settings: Settings, prices: PriceList, *, named: bool) -> Callable[[Specialist], Assigned]:
+    name = settings.model if named else UNNAMED
+    unknown = [one for one in (name, *settings.other_models) if prices.price_of(one) is None]
+    if settings.microusd_max is not None and unknown:
+        raise SettingsError(
+            f"microusd_max is {settings.microusd_max}, and nobody knows what model {unknown[0]!r} costs: name one "
+            "with a price in Settings(model=…), give prices=load_prices(PATH), or limit tokens instead (tokens_max)"
+        )
+    others = {one: prices.price_of(one) for one in settings.other_models} if named else dict(prices.known)
+
+    def assigned(specialist: Specialist) -> Assigned:
+        price = prices.price_of(name)
+        return Assigned(model=name, price=price, effort=specialist.effort, others=others, overseer=settings.overseer)
+
+    return assigned
 
 
 def _factory(model: object) -> ModelFactory:
