@@ -58,16 +58,13 @@ class Closing:
         """The answer's files, and Parquet of a batch that has come to its end. Gives the report's name.
 
         The summary comes last: where it is, the rest is. Raises RunDirectoryError when there is no room for them;
-        without room for Parquet the segments stay.
+        without room for Parquet, and where somebody wants the process to end, the segments stay.
         """
         parts = (part.encode("utf-8", "replace") for part in self.job.report(summary))
         report = self.directory.write_parts("report.md", parts)
         self.directory.write_parts("summary.json", encoded(summary))
-        if not self.ending.stopped:
-            try:
-                self.directory.compact()
-            except RunDirectoryError as error:
-                log.warning("the segments stay as they are: %s", error)
+        if not self.ending.interrupted:
+            self.directory.compact_where_there_is_room()
         return report
 
 

@@ -9,17 +9,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from budget.errors import AllFailedError, MusterError, SettingsError, TaskError
     from orchestrator.dispatching import dispatch, dispatch_async
     from orchestrator.plan_report import Report
     from orchestrator.settings import Settings
 
-__all__ = ["Report", "Settings", "dispatch", "dispatch_async"]
+__all__ = [
+    "AllFailedError",
+    "MusterError",
+    "Report",
+    "Settings",
+    "SettingsError",
+    "TaskError",
+    "dispatch",
+    "dispatch_async",
+]
 
-_HOMES = {"Report": "plan_report", "Settings": "settings", "dispatch": "dispatching", "dispatch_async": "dispatching"}
+_HOMES = {
+    "AllFailedError": "budget.errors",
+    "MusterError": "budget.errors",
+    "Report": "orchestrator.plan_report",
+    "Settings": "orchestrator.settings",
+    "SettingsError": "budget.errors",
+    "TaskError": "budget.errors",
+    "dispatch": "orchestrator.dispatching",
+    "dispatch_async": "orchestrator.dispatching",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return found

@@ -32,7 +32,11 @@ class Scratch:
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="muster-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self._removal = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Leave the folder where it is, for good."""
+        self._removal.detach()
 
 
 class Outcomes(Sequence[Kind], Generic[Kind]):
@@ -104,8 +108,8 @@ class Outcomes(Sequence[Kind], Generic[Kind]):
 class Report:
     """What a plan came to: always all of it, also when it was cut short.
 
-    Figures are there at once. Outcomes lie in files, those of `run_dir` when one was given, and are read when asked
-    for; without one the files go when the report and all that was read through it are gone.
+    Figures are there at once. Outcomes lie in files, those of `run_dir` when one was given (as Parquet then), and are
+    read when asked for; without one the files go when the report and all that was read through it are gone.
 
     `statuses` counts tasks by what came of them: `ok`, or the reason of the failure. `not_begun` counts the tasks of a
     list that its batch was stopped before (`stopped` says why); of an iterator nobody can tell, and it is 0.
@@ -121,7 +125,7 @@ class Report:
     read: Callable[[], Iterator[pa.RecordBatch]] = field(repr=False, compare=False)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The outcomes as columns, some rows at a time, in the order in which they ended: for more than fits memory.
+        """The outcomes as columns, some rows at a time, in no order to rely on: for more than fits memory.
 
         One row per task; columns and units: `actors.tables.OUTCOME_SCHEMA`, docs/tables.md.
         """
@@ -131,13 +135,13 @@ class Report:
             yield batch
         if rows != self.tasks:
             raise RunDirectoryError(
-                f"{rows} of {self.tasks} outcomes of the plan are left: its files were removed or changed; "
-                "give run_dir to keep them"
+                f"{rows} of {self.tasks} outcomes of the plan are there: its files were removed or changed, "
+                "or an earlier plan in this run_dir had other tasks"
             )
 
     @property
     def outcomes(self) -> pa.Table:
-        """All outcomes as one table over the mapped files, in the order in which they ended: `sort_by("task_id")`."""
+        """All outcomes as one table over the mapped files, in no order to rely on: `sort_by("task_id")`."""
         return pa.Table.from_batches(self._batches, OUTCOME_SCHEMA)
 
     @property
@@ -177,13 +181,21 @@ class Report:
         return _unpickled, (values | {"statuses": dict(self.statuses)}, self.outcomes.combine_chunks())
 
 
-def report_of(directory: RunDirectory, scratch: Scratch | None, statuses: Mapping[str, int], **figures: Any) -> Report:
+def report_of(
+    directory: RunDirectory, scratch: Scratch | None, statuses: Mapping[str, int], *, resumed: bool, **figures: Any
+) -> Report:
     """The report of a batch whose outcomes lie in `directory`, which is `scratch` where they are not to stay."""
-    return Report(read=partial(_kept, directory, scratch), statuses=dict(sorted(statuses.items())), **figures)
+    read = partial(_latest, directory) if resumed else partial(_kept, directory, scratch)
+    return Report(read=read, statuses=dict(sorted(statuses.items())), **figures)
 
 
 def _kept(directory: RunDirectory, _: Scratch | None) -> Iterator[pa.RecordBatch]:
     return directory.outcomes()
+
+
+def _latest(directory: RunDirectory) -> Iterator[pa.RecordBatch]:
+    """One row per task, where segments may hold those of several attempts."""
+    return iter(directory.effective().to_batches())
 
 
 def _unpickled(values: Mapping[str, Any], outcomes: pa.Table) -> Report:

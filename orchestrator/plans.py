@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import attrgetter
 
 from actors.contracts import Task
 from budget.errors import TaskError
@@ -33,6 +34,7 @@ class Ids:
         """A run begins with its first task. Raises TaskError when it was met, or the task was."""
         run = hash(run_id)
         if run in self._runs or run in self._both:
+            self._refuse_known(first)
             raise TaskError(
                 f"run {run_id!r} comes twice, at last with task {first.id!r}: the tasks of a run must come together "
                 "where they come from an iterator; sort them by run_id, or give a list"
@@ -61,7 +63,7 @@ def runs_of(plan: Iterable[Task]) -> Iterator[Run]:
     Raises: TaskError, where it is met, for a task id that is used twice and for a run that comes again.
     """
     ids = Ids()
-    for run_id, stretch in groupby(plan, key=_run_id):
+    for run_id, stretch in groupby(plan, key=attrgetter("run_id")):
         tasks = tuple(stretch)
         ids.begin(run_id, tasks[0])
         for task in tasks[1:]:
@@ -74,18 +76,19 @@ def checked(plan: Sequence[Task]) -> Sequence[Task]:
 
     Raises: TaskError for a task id that is used twice, before anything of the plan runs.
     """
-    stretches = sum(1 for _ in groupby(plan, key=_run_id))
+    stretches = sum(1 for _ in groupby(tasks_of(plan), key=attrgetter("run_id")))
     tasks = plan if stretches == len({hash(task.run_id) for task in plan}) else _together(plan)
     for _ in runs_of(tasks):
         pass
     return tasks
 
 
-def _run_id(task: Task) -> str:
-    """The run of what should be a task. Raises TaskError when it is none."""
-    if not isinstance(task, Task):
-        raise TaskError(f"the plan holds a {type(task).__name__}, not a task: make them with specialist.task(…)")
-    return task.run_id
+def tasks_of(plan: Iterable[object]) -> Iterator[Task]:
+    """The plan as it is. Raises TaskError where it holds something else than tasks."""
+    for task in plan:
+        if not isinstance(task, Task):
+            raise TaskError(f"the plan holds a {type(task).__name__}, not a task: make them with specialist.task(…)")
+        yield task
 
 
 def _together(plan: Iterable[Task]) -> list[Task]:
@@ -113,14 +116,6 @@ def warned_of_overlaps(plan: Iterable[Task]) -> Iterator[Task]:
         log.warning("%d more tasks ask what another one asks, %s among them", len(alike) - 1, _some(alike[1:]))
     asked.clear()
     yield from tasks
-
-
-def overlaps(plan: Iterable[Task]) -> list[tuple[str, ...]]:
-    """Ids of tasks that ask the same of the same agent with the same inputs: work that is paid for twice."""
-    asked: dict[int, list[str]] = {}
-    for task in plan:
-        asked.setdefault(_asked(task), []).append(task.id)
-    return [tuple(ids) for ids in asked.values() if len(ids) > 1]
 
 
 def _asked(task: Task) -> int:

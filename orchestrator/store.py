@@ -105,12 +105,18 @@ class RunDirectory:
         return directory
 
     @classmethod
+    def holds(cls, path: Path | str | Files) -> bool:
+        """Whether a run was begun there. Raises RunDirectoryError when nobody can tell."""
+        directory = cls(files_at(path))
+        with usable(directory.files):
+            return directory.files.exists(MANIFEST)
+
+    @classmethod
     def look(cls, path: Path | str | Files) -> RunDirectory:
         """A run to be read, whoever works on it. Raises RunDirectoryError when there is none."""
         directory = cls(files_at(path))
-        with usable(directory.files):
-            if directory.files.exists(MANIFEST):
-                return directory
+        if cls.holds(directory.files):
+            return directory
         raise RunDirectoryError(f"{directory.shown!r} is no run directory: it has no {MANIFEST}")
 
     @classmethod
@@ -223,6 +229,13 @@ class RunDirectory:
         Raises RunDirectoryError when there is no room; the segments stay.
         """
         self._tables.compact(durable=self.durable)
+
+    def compact_where_there_is_room(self) -> None:
+        """`compact`; where that fails the segments stay as they are, and the log says why."""
+        try:
+            self.compact()
+        except RunDirectoryError as error:
+            log.warning("the segments stay as they are: %s", error)
 
     def write_parts(self, name: str, parts: Iterable[bytes]) -> str:
         """A whole file out of parts that come one after the other, or the one before it: never a half.

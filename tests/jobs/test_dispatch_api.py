@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel
 
@@ -30,9 +32,9 @@ from actors import (
 )
 from actors.contracts import JsonValue
 from actors.models.scripted import calls, says
+from budget import load_prices, price_of
 from budget.errors import AllFailedError, RunDirectoryError, SettingsError, TaskError
 from orchestrator import Settings, dispatch
-from orchestrator.plans import overlaps
 from orchestrator.store import RunDirectory
 
 LOCAL = Settings(mode="local", model="scripted")
@@ -123,6 +125,46 @@ def test_when_all_fail_the_error_carries_the_report() -> None:
         dispatch(plan("a"), specialists=[COUNTER], model=ScriptedModel(lambda _: says("no")), settings=LOCAL)
 
     assert caught.value.report.failures[0].reason is Reason.INVALID_OUTPUT  # type: ignore[attr-defined]
+
+
+def test_a_model_that_the_settings_do_not_name_costs_what_its_replies_say() -> None:
+    """By the name that they give; unknown where that has no price, and never nothing."""
+
+    def cost(said: str, **settings: Any) -> int | None:
+        reply = says('{"words": 2}', usage=Usage(1_000, 100))._replace(model=said)
+        chosen = Settings(mode="local", **settings)
+        return dispatch(
+            plan("a"), specialists=[COUNTER], model=ScriptedModel(lambda _: reply), settings=chosen
+        ).cost_microusd
+
+    named = price_of("claude-sonnet-5-5")
+    assert named is not None
+    assert cost("claude-sonnet-5-5") == named.cost(input_tokens=1_000, output_tokens=100)
+    assert cost("claude-sonnet-5-5", model="claude-sonnet-5-5") == cost("claude-sonnet-5-5")
+    assert cost("stub") is None
+
+
+def test_a_ceiling_in_dollars_needs_a_price(tmp_path: Path) -> None:
+    """Or it would hold nothing back, or end each task."""
+    given: dict[str, Any] = {"specialists": [COUNTER], "model": ScriptedModel(two_turns)}
+    for settings in (Settings(mode="local", microusd_max=10), Settings(mode="local", model="mine", microusd_max=10)):
+        with pytest.raises(
+            SettingsError, match=r"microusd_max is 10, and nobody knows what model '(custom|mine)' costs"
+        ):
+            dispatch(plan("a"), settings=settings, **given)
+
+    own = tmp_path / "prices.yaml"
+    own.write_text("rows: [{models: [mine], input: 1, output: 1, source: me, read: 2026-11-21}]")
+    settings = Settings(mode="local", model="mine", microusd_max=10_000_000)
+    report = dispatch(plan("a b"), settings=settings, prices=load_prices(own), **given)
+    assert report.cost_microusd == report.spent_tokens
+
+
+def test_settings_that_change_nothing_for_a_program_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A deadline that nobody keeps is worse than none."""
+    dispatch(plan("a"), specialists=[COUNTER], settings=Settings(mode="local", deadline_s=1, turns_max=2))
+
+    assert "settings that change nothing for a program's tasks: deadline_s, turns_max" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -364,6 +406,52 @@ def test_an_iterator_that_fails_ends_the_batch_with_its_own_error(tmp_path: Path
     assert not RunDirectory.look(tmp_path / "run").in_use
 
 
+def test_what_was_paid_for_is_kept_where_a_plan_breaks_and_nobody_named_a_directory() -> None:
+    """The error says where."""
+
+    def torn() -> Iterator[Any]:
+        yield from plan(*"abcdefghijklmnopqrstuvwxyz")
+        yield "no task"
+
+    settings = Settings(mode="local", runs_ahead=5)
+    with pytest.raises(TaskError, match="the plan holds a str, not a task") as caught:
+        dispatch(torn(), specialists=[COUNTER], settings=settings)
+
+    (note,) = caught.value.__notes__
+    kept = Path(note.split("'")[1])
+    assert RunDirectory.look(kept).effective().num_rows > 0
+    shutil.rmtree(kept.parent)
+
+
+def test_a_plan_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    """What was answered is not asked again, what was spent counts, and one report is about all of it."""
+    asked: list[str] = []
+
+    def script(request: ModelRequest) -> ModelReply:
+        asked.append(str(request.messages[0]))
+        return says('{"words": 2}')
+
+    def broken() -> Iterator[Task]:
+        yield from tasks[:20]
+        raise ConnectionError("the queue is gone")
+
+    tasks = [COUNTER.task(f"t{n}", f"How many words has the text of {n}?") for n in range(30)]
+    given: dict[str, Any] = {"specialists": [COUNTER], "model": ScriptedModel(script), "run_dir": tmp_path / "run"}
+    with pytest.raises(ConnectionError):
+        dispatch(broken(), settings=Settings(mode="local", runs_ahead=5), resume=True, **given)
+    answered = RunDirectory.look(tmp_path / "run").effective().column("status").to_pylist().count("ok")
+    asked.clear()
+
+    report = dispatch(tasks, settings=LOCAL, resume=True, **given)
+    once_more = dispatch(tasks, settings=LOCAL, resume=True, **given)
+
+    assert answered > 0
+    assert len(asked) == len(set(asked)) == 30 - answered
+    assert [len(report.results), len(once_more.results)] == [30, 30]
+    assert report.spent_tokens == once_more.spent_tokens
+    assert report.outcomes.num_rows == 30
+
+
 def test_results_are_a_sequence_by_task_id_however_they_are_looked_at() -> None:
     """One at a time, a slice, all of them: the same values, and nothing is kept."""
     report = dispatch(plan(*"abcdefghijkl"), specialists=[COUNTER], settings=LOCAL)
@@ -450,7 +538,9 @@ def test_the_run_directory_keeps_what_was_asked_and_what_came_of_it(tmp_path: Pa
 
     assert (tmp_path / "run" / "manifest.json").is_file()
     assert sorted(report.outcomes.column("task_id").to_pylist()) == ["text-0", "text-1"]
-    assert list((tmp_path / "run" / "outcomes").glob("*.arrow"))
+    kept = list((tmp_path / "run" / "outcomes").iterdir())
+    assert [file.suffix for file in kept] == [".parquet"]
+    assert pq.read_table(kept[0]).equals(report.outcomes.sort_by("task_id"))
 
 
 def test_tasks_that_ask_the_same_are_named_before_they_are_paid_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -460,6 +550,5 @@ def test_tasks_that_ask_the_same_are_named_before_they_are_paid_for(caplog: pyte
 
     report = dispatch(tasks, specialists=[COUNTER], settings=LOCAL)
 
-    assert overlaps(tasks) == [("a", "b")]
     assert "a, b" in caplog.text
     assert len(report.results) == 3
