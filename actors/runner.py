@@ -35,7 +35,7 @@ from actors.steps import (
     ToolsReturned,
 )
 from actors.toolbox import Toolbox
-from actors.tools.base import ToolContext
+from actors.tools.base import SourceError, ToolContext
 from actors.traces import traceparent
 from actors.transcripts import ending, transcript, wanted
 
@@ -87,6 +87,9 @@ class Runner:
             if isinstance(ended, Ended) or self.specialist.check_citations is None:
                 return ended, ()
             return ended, await self._unresolved(task, ended)
+        except SourceError as error:
+            why = redacted(f"its citations could not be looked up, and nothing can be said without that: {error}")
+            return Ended(Reason.TOOL_ERROR, why), ()
         except asyncio.CancelledError as error:
             _swallow_cancellation()
             if self.deadlines.end(task.id):
@@ -186,7 +189,10 @@ class Runner:
         return returned
 
     async def _unresolved(self, task: Task, done: Done) -> tuple[str, ...]:
-        """Citations of an answer that their source does not hold. All of them, when the source cannot be asked."""
+        """Citations of an answer that their source does not hold; all of them, where the look-up itself breaks.
+
+        Raises SourceError when the source cannot be asked: what is struck then would make a sick service look well.
+        """
         check = self.specialist.check_citations
         cited = list(dict.fromkeys(_citations(json.loads(done.answer.json))))
         if check is None or not cited:
@@ -195,6 +201,8 @@ class Runner:
         checked = partial(in_thread, lambda: list(check(context, cited)))
         try:
             return tuple(await asyncio.get_running_loop().run_in_executor(self.threads, checked))
+        except SourceError:
+            raise
         except Exception as error:
             log.warning("citations not checked run=%s task=%s\n%s", task.run_id, task.id, trace(error))
             return tuple(cited)

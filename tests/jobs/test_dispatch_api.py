@@ -23,6 +23,7 @@ from actors import (
     ModelRequest,
     Reason,
     ScriptedModel,
+    SourceError,
     Specialist,
     Task,
     ToolContext,
@@ -241,6 +242,26 @@ def test_a_check_of_citations_that_would_end_the_program_leaves_them_unresolved(
     report = dispatch([citing.task("a", "cite")], specialists=[citing], model=model, settings=LOCAL)
 
     assert report.results[0].unresolved == ("somewhere",)
+
+
+def test_a_source_that_can_no_longer_be_asked_makes_no_answer_without_its_findings() -> None:
+    """Struck citations would say that all is well; that nobody could look is a failure of the source."""
+
+    class Cited(BaseModel):
+        citations: list[str]
+
+    def check(_: object, __: Sequence[str]) -> Sequence[str]:
+        raise SourceError("the server is gone")
+
+    citing = Specialist(name="citing", purpose="Cites.", prompt="Cite.", output=Cited, check_citations=check)
+    model = ScriptedModel(lambda _: says('{"citations": ["somewhere"]}'))
+    with pytest.raises(AllFailedError) as caught:
+        dispatch([citing.task("a", "cite")], specialists=[citing], model=model, settings=LOCAL)
+
+    (failure,) = caught.value.report.failures  # type: ignore[attr-defined]
+    assert failure.reason is Reason.TOOL_ERROR
+    assert "could not be looked up" in failure.message
+    assert "the server is gone" in failure.message
 
 
 def test_a_sub_agent_that_hangs_ends_at_its_deadline_and_the_others_answer() -> None:

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from actors.sources import Window
-from actors.tools.base import SourceError
+from actors.sources import Metrics, Window
+from actors.tools.base import SourceError, ToolContext
+from actors.tools.metrics.citations import unresolved
 from actors.tools.metrics.history import Place, read_series
 from actors.tools.metrics.prometheus import Prometheus
 from actors.tools.metrics.series import SeriesSet
@@ -266,3 +267,23 @@ def test_a_server_that_says_nothing_is_left():
 
     with pytest.raises(SourceError, match=r"within 0\.2 s"):
         asked(handle, ask)
+
+
+def test_a_citation_that_nobody_can_look_up_is_not_taken_for_wrong():
+    """A server that is gone says nothing of its samples; one that refuses a query says that there are none."""
+    cited = ['metric:m{service="cart"}@1700000000']
+
+    def checked(status: int) -> list[str]:
+        async def handle(_: web.Request) -> web.StreamResponse:
+            return web.json_response({"status": "error", "errorType": "x", "error": "no"}, status=status)
+
+        async def ask(url: str) -> list[str]:
+            source = Metrics("", url=url, selector=SELECTOR)
+            inputs = {"metrics": source.as_json(), "window": WINDOW.as_json()}
+            return await asyncio.to_thread(unresolved, ToolContext("t", inputs, "", Shared()), cited)
+
+        return asked(handle, ask)
+
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1"):
+        checked(503)
+    assert checked(400) == cited

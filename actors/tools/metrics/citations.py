@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from actors.sources import Metrics
-from actors.tools.base import ToolContext, ToolError
+from actors.tools.base import SourceError, ToolContext, ToolError
 from actors.tools.metrics.history import Place, exposition
-from actors.tools.metrics.prometheus import Prometheus, connect
+from actors.tools.metrics.prometheus import Prometheus, RejectedQueryError, connect
 from actors.tools.metrics.surroundings import sources
 from actors.tools.shared import Shared
 
@@ -19,13 +20,18 @@ CITATION_CHARACTERS_MAX = 2_000
 
 
 def unresolved(context: ToolContext, citations: Sequence[str]) -> list[str]:
-    """Those of `citations` that no sample of the service's sources stands behind. Blocks: runs in a thread."""
+    """Those of `citations` that no sample of the service's sources stands behind. Blocks: runs in a thread.
+
+    Raises SourceError when the service's own source cannot be asked any more: then nobody can tell.
+    """
     source, _ = sources(context)
     parsed = {citation: made for citation in citations if (made := _parsed(citation)) is not None}
     checked = dict.fromkeys(parsed.values(), False)
-    for place in _places(source):
+    own, *neighbours = _places(source)
+    checked.update(dict.fromkeys(_resolved(context.shared, own, list(checked)), True))
+    for place in neighbours:
         open_pairs = [pair for pair, good in checked.items() if not good]
-        if open_pairs:
+        with suppress(SourceError):
             checked.update(dict.fromkeys(_resolved(context.shared, place, open_pairs), True))
     return [citation for citation in citations if citation not in parsed or not checked[parsed[citation]]]
 
@@ -54,19 +60,19 @@ def _places(source: Metrics) -> list[Place]:
 
 
 def _resolved(shared: Shared, place: Place, pairs: Sequence[Pair]) -> list[Pair]:
-    """Those with a sample at their time, or within the look-back before it. A source that fails resolves none."""
+    """Those with a sample at their time, or within the look-back before it. Raises SourceError."""
+    if not pairs:
+        return []
     if place.file:
         return [pair for pair in pairs if _in_file(shared, place, pair)]
-    try:
-        return asyncio.run(_on_server(place.url, pairs))
-    except ToolError:
-        return []
+    return asyncio.run(_on_server(place.url, pairs))
 
 
 def _in_file(shared: Shared, place: Place, pair: Pair) -> bool:
     expression, at_s = pair
+    samples = exposition(shared, place)
     try:
-        found = exposition(shared, place).select(expression)
+        found = samples.select(expression)
     except ToolError:
         return False
     for series in found:
@@ -90,6 +96,6 @@ async def _on_server(url: str, pairs: Sequence[Pair]) -> list[Pair]:
 async def _answers(server: Prometheus, pair: Pair) -> bool:
     try:
         rows, _ = await server.instant(*pair)
-    except ToolError:
+    except RejectedQueryError:
         return False
     return any(np.isfinite(values).any() for _, _, values in rows)
