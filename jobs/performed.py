@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -53,13 +53,13 @@ def exit_status(ending: Ending, *, min_fraction: float) -> ExitStatus:
     return ExitStatus.ANSWERED if met else ExitStatus.BELOW_QUORUM
 
 
-def print_summary(performed: Performed, *, as_json: bool, write: Callable[[str], object] = sys.stdout.write) -> None:
+def print_summary(performed: Performed, *, as_json: bool) -> None:
     """Human text to stderr, the summary to stdout when asked for."""
     sys.stderr.write(performed.headline + f"\nreport     {performed.report}\n")
     if as_json:
         for part in told(performed.summary):
-            write(part)
-        write("\n")
+            sys.stdout.write(part)
+        sys.stdout.write("\n")
 
 
 def leave(status: ExitStatus) -> None:
