@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from jobs import streams
 
@@ -11,8 +12,12 @@ def main(arguments: Sequence[str] | None = None, prog_name: str | None = None) -
     """Run the command that the arguments say, and end with its status."""
     streams.make_good()
     from jobs.commands import muster
+    from jobs.performed import ExitStatus, leave
 
-    muster(arguments, prog_name=prog_name)
+    try:
+        muster(arguments, prog_name=prog_name)
+    except SystemExit as ended:  # so ends all that click has carried out, or refused
+        leave(ExitStatus(cast(int, ended.code)))
 
 
 if __name__ == "__main__":

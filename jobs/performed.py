@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from actors import threads
+from jobs import streams
 from orchestrator import ahead
 from orchestrator.rows import told
 
@@ -62,12 +63,20 @@ def print_summary(performed: Performed, *, as_json: bool) -> None:
         sys.stdout.write("\n")
 
 
-def leave(status: ExitStatus) -> None:
+def leave(status: ExitStatus) -> NoReturn:
     """End with this status. At once where a thread is still at work: a tool that blocks is not waited for.
 
-    A Ray that was begun, and that nothing came of, ends with it.
+    What was asked for and could not be written leaves nothing usable. A Ray that was begun, and that nothing came of,
+    ends with it.
     """
     sys.stdout.flush()
+    trouble = streams.trouble()
+    if trouble:
+        sys.stderr.write(
+            f"muster: cannot write to standard output: {trouble}: "
+            "send it elsewhere; what a run has answered is in its directory\n"
+        )
+        status = max(status, ExitStatus.NOTHING_USABLE)
     sys.stderr.flush()
     begun = ahead.waiting()
     if begun is not None:

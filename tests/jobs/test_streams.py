@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,3 +108,54 @@ def test_a_sample_is_written_whoever_is_told(closed: str, tmp_path: Path) -> Non
 
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "estate" / "catalog-info.yaml").exists()
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["list"], ["list", "--json"], ["compare"]])
+def test_an_answer_that_finds_no_room_is_said_in_one_sentence(arguments: list[str], run_dir: Path) -> None:
+    """Never 0: not all that was asked for is there."""
+    command, *more = arguments
+    about = {"show": [run_dir], "list": [run_dir.parent], "compare": [run_dir, run_dir]}[command]
+
+    ended = shell(">/dev/full", command, *about, *more)
+
+    assert ended.returncode == 4
+    assert ended.stderr.startswith("muster: cannot write to standard output: No space left on device: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_summary_that_finds_no_room_leaves_a_run_that_has_ended(estate: Path, tmp_path: Path) -> None:
+    """What was paid for is kept: only its copy on the standard output is missing."""
+    ended = shell(">/dev/full", "audit", estate, "--local", "--json", "--run-dir", tmp_path / "run")
+
+    assert ended.returncode == 4
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-2].startswith("report     ")
+    assert ended.stderr.splitlines()[-1].startswith("muster: cannot write to standard output: No space left")
+    assert summary_of(tmp_path / "run")["status"] == "answered"
+
+
+def test_a_reader_who_had_enough_is_no_trouble(run_dir: Path, estate: Path, tmp_path: Path) -> None:
+    """The run's status is its own, and there is not a word about the pipe."""
+    pipe = unread_pipe()
+    audit = ["audit", estate, "--local", "--json", "--run-dir", tmp_path / "run"]
+
+    for arguments in (audit, ["show", run_dir], ["list", run_dir.parent, "--json"], ["compare", run_dir, run_dir]):
+        command = [sys.executable, "-m", "jobs", *map(str, arguments)]
+        ended = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=300)
+
+        assert ended.returncode == 0, ended.stderr
+        assert not re.search("Traceback|pipe|standard output", ended.stderr)
+    os.close(pipe)
+    assert summary_of(tmp_path / "run")["status"] == "answered"
+
+
+def test_what_the_outputs_encoding_does_not_have_is_escaped_as_json_does(estate: Path, tmp_path: Path) -> None:
+    """A program reads the same summary from it, byte for byte ASCII."""
+    question = "Où est le mal 🩺, ou \udc80?"
+    arguments = ["audit", estate, "--local", "--json", "--run-dir", tmp_path / "run", "--question", question]
+
+    ended = shell("", *arguments, PYTHONIOENCODING="ascii")
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.isascii()
+    assert json.loads(ended.stdout)["question"] == question
