@@ -74,7 +74,18 @@ class Driver:
     _endings: Endings = field(init=False)
     _host_care: HostCare = field(init=False)
     _admission: Admission = field(init=False)
+    _at_work: dict[str, int] = field(default_factory=dict)  # sessions of each host, as it said last
     _replayed: deque[Ended] = field(default_factory=deque)  # finished by what is known, not yet told of
+
+    @property
+    def shown(self) -> Tally:
+        """Where the batch stands for who looks on: with all that earlier attempts have left."""
+        return self._follow_ups.shown
+
+    def go_on_from(self, others: Tally) -> None:
+        """What other drivers of the batch have counted, earlier attempts among it, was before."""
+        self.tally.go_on_from(others)
+        self._follow_ups.nothing_to_replay()
 
     def __post_init__(self) -> None:
         settings, clock = self.settings, self.clock
@@ -172,20 +183,22 @@ class Driver:
             match event:
                 case Answered(host, answer):
                     drained.append((host, answer.number))
+                    self._at_work[host] = answer.running
                     batches.append(self._hands.drained(host, answer.rows, heard_s))
                     self._keeper.add_transcripts(answer.transcripts)
                 case Ready():
                     self._host_care.ready(event, heard_s)
                 case Lost():
                     lost.append(event)
+                    self._at_work.pop(event.host, None)
         await self._host_care.replace(lost, heard_s)
         await self._settle(batches)
         for host, number in drained:
             self.fleet.acknowledge(host, number)
         if not self.stopped:
             self._endings.stop_if(self.broken)
-        self.tally.tasks_in_flight = self._hands.dispatch.unanswered
-        self.progress(self.tally)
+        self.tally.tasks_in_flight = sum(self._at_work.values())
+        self.progress(self.shown)
 
     async def _settle(self, drained: list[pa.RecordBatch]) -> None:
         batches = await self._keeper.keep(drained)

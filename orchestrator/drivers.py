@@ -19,11 +19,10 @@ from orchestrator.batch import Batch
 from orchestrator.clockwork import STOP_GRACE_S
 from orchestrator.known_outcomes import Again, Known
 from orchestrator.past_holds import charge_the_dead
-from orchestrator.runs import State
 from orchestrator.shard_driver import Assignment, last_attempt
-from orchestrator.shards import Deaths, Gathered, News, Shard, Work, replayed, share_of, together, used_together
+from orchestrator.shards import Deaths, Gathered, News, Shard, Work, replayed, share_of, used_together
 from orchestrator.store import RunDirectory
-from orchestrator.tally import Tally
+from orchestrator.tally import Tally, together
 
 log = logging.getLogger("muster.drivers")
 
@@ -95,7 +94,8 @@ class Drivers:
             await asyncio.gather(*rest, return_exceptions=True)
             raise failed
         await self._settle_up()
-        self._name_what_never_began()
+        if self.stopped:
+            self._name_what_never_began(await asyncio.to_thread(self._known, Shard()))
 
     def stop(self, why: str) -> None:
         """End the batch early: nothing further starts, what runs is cancelled, and what is there is kept."""
@@ -137,7 +137,7 @@ class Drivers:
             told += len(news.records)
             self.gathered.records.update(news.records)
             self._heard[shard.number] = news
-            self.progress(together(heard.tally for heard in self._heard.values()))
+            self.progress(together(heard.shown for heard in self._heard.values()))
             self.broken |= news.broken
             if news.stopped:
                 self.stop(news.stopped)
@@ -218,8 +218,10 @@ class Drivers:
         except (BudgetError, TimeoutError) as error:
             log.warning("the budget's books are not closed: %s", error or "no answer")
 
-    def _name_what_never_began(self) -> None:
-        if self.stopped:
-            records = self.gathered.records
-            missing = (run for run in self.work.runs(Shard()) if run.id not in records)
-            records.update((run.id, self.work.record(run, State())) for run in missing)
+    def _name_what_never_began(self, known: Known) -> None:
+        """Runs that no driver came to, with what an earlier attempt has left of them."""
+        records = self.gathered.records
+        left = replayed([run for run in self.work.runs(Shard()) if run.id not in records], known, self.work)
+        records.update(left.records)
+        self.gathered.tally = together([self.gathered.tally, left.tally])
+        self.gathered.use.merge(left.use)

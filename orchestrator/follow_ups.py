@@ -10,7 +10,7 @@ from actors.contracts import Task
 from actors.tables import OutcomeRows
 from orchestrator.known_outcomes import Known
 from orchestrator.runs import Finish, Run, Runs, State, Step
-from orchestrator.tally import Tally
+from orchestrator.tally import Tally, together
 
 
 class Ended(NamedTuple):
@@ -38,6 +38,21 @@ class FollowUps:
     runs: Runs = field(default_factory=Runs)
     planned: list[Task] = field(default_factory=list)  # by patterns, not yet submitted
     ended: list[Ended] = field(default_factory=list)
+    _to_replay: Tally = field(init=False)  # what is known and not in `tally` yet
+
+    def __post_init__(self) -> None:
+        self._to_replay = self.known.standing()
+
+    @property
+    def shown(self) -> Tally:
+        """The tally with all that is known, though its runs may not have had their turn."""
+        if not len(self.known):
+            return self.tally
+        return together([self.tally, self._to_replay, Tally(runs_finished=self.known.runs_set_aside)])
+
+    def nothing_to_replay(self) -> None:
+        """What is known has been counted elsewhere."""
+        self._to_replay = Tally()
 
     def admit(self, run: Run) -> None:
         """A run begins."""
@@ -80,7 +95,9 @@ class FollowUps:
             if not known:
                 break
             self.tally.tasks_planned += len(known)
-            self.tally.add(*map(list, zip(*self.known.figures(known), strict=True)))
+            figures = [list(column) for column in zip(*self.known.figures(known), strict=True)]
+            self.tally.add(*figures)
+            self._to_replay.take(*figures)
             ids = [task.id for task in known]
             step = self.runs.end(ids, [run_id] * len(ids), self.known.rows(known))[run_id]
         return step, planned

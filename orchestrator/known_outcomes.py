@@ -6,7 +6,7 @@ are told what came of them. All others go again, as later attempts.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -18,6 +18,7 @@ from actors.tables import OK, outcomes_of
 from budget import Amount, Limit
 from orchestrator.portions import portions
 from orchestrator.runs import Run
+from orchestrator.tally import Tally
 
 # Says of an outcome's status whether its task goes again.
 Again: TypeAlias = Callable[[str], bool]
@@ -67,6 +68,7 @@ class Known:
 
     again: Again = interrupted
     again_until: int | None = None  # `again` is asked of attempts up to this one; later ones were made since then
+    runs_set_aside: int = 0  # that are known to their end, and wait until others have begun
     begun: int = 0  # the last attempt at any task that somebody out of reach may still be at
     _rows: dict[str, _Row] = field(default_factory=dict)
     _replaced: dict[str, int] = field(default_factory=dict)  # the last attempt of each task that is history
@@ -131,6 +133,17 @@ class Known:
             self._standing = Counter(found.run_id for found in self._rows.values() if self._stands(found))
         return self._standing[run_id]
 
+    def standing(self) -> Tally:
+        """What stands of all tasks."""
+        tally = Tally()
+        stands = [found for found in self._rows.values() if self._stands(found)]
+        tally.add(
+            [found.status for found in stands],
+            [found.spent_tokens for found in stands],
+            [found.cost_microusd for found in stands],
+        )
+        return tally
+
     def has_row(self, task_id: str) -> bool:
         return task_id in self._rows
 
@@ -176,13 +189,16 @@ def unfinished_first(runs: Iterable[Run], known: Known) -> Iterator[Run]:
 
     So new work does not wait until thousands of finished runs are gone through.
     """
-    finished: list[Run] = []
+    finished: deque[Run] = deque()
     for run in runs:
         if run.tasks_total is not None and known.standing_of(run.id) >= run.tasks_total:
             finished.append(run)
+            known.runs_set_aside += 1
         else:
             yield run
-    yield from finished
+    while finished:
+        known.runs_set_aside -= 1
+        yield finished.popleft()
 
 
 def _values(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -82,6 +82,7 @@ class ShardDriver:
         return News(
             records=self._records[:RECORDS_MAX],
             tally=driver.tally if driver else Tally(),
+            shown=driver.shown if driver else Tally(),
             use=self._use,
             stopped=driver.stopped if driver else self._stopped,
             broken=driver is not None and bool(driver.broken),

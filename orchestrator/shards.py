@@ -72,11 +72,13 @@ class Gathered:
 class News:
     """What a driver has to say: records since the last time, and sums over all of its runs.
 
-    `stopped` says why it ended early, `broken` that it can keep no more outcomes. `ended`: there is nothing to follow.
+    `shown` is the tally with what is known of runs that had no turn yet. `stopped` says why it ended early, `broken`
+    that it can keep no more outcomes. `ended`: there is nothing to follow.
     """
 
     records: Sequence[tuple[str, Any]] = ()
     tally: Tally = field(default_factory=Tally)
+    shown: Tally = field(default_factory=Tally)
     use: ModelUse = field(default_factory=ModelUse)
     stopped: str = ""
     broken: bool = False
@@ -133,19 +135,6 @@ def room_lacking(specialists: Sequence[Specialist], there: Mapping[str, float], 
         if amount > there.get(name, 0.0)
     ]
     return f"hosts of {drivers} drivers claim {'; '.join(lacking)}" if lacking else ""
-
-
-def together(tallies: Iterable[Tally]) -> Tally:
-    """All drivers' tallies as one."""
-    sums = Tally()
-    for tally in tallies:
-        sums.runs_finished += tally.runs_finished
-        sums.runs_admitted += tally.runs_admitted
-        sums.tasks_planned += tally.tasks_planned
-        sums.tasks_in_flight += tally.tasks_in_flight
-        sums.statuses.update(tally.statuses)
-        sums.add([], [tally.spent_tokens], [tally.cost_microusd])
-    return sums
 
 
 def used_together(uses: Iterable[ModelUse]) -> ModelUse:

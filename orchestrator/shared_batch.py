@@ -14,13 +14,13 @@ from orchestrator.batch_run import Ending, driver_of, run_batch
 from orchestrator.driver import FinishedRun
 from orchestrator.drivers import Drivers
 from orchestrator.fleets import Fleet
-from orchestrator.known_outcomes import Earlier, unfinished_first
+from orchestrator.known_outcomes import Earlier, Known, unfinished_first
 from orchestrator.place import place
-from orchestrator.runs import Run, State
-from orchestrator.shards import Gathered, Shard, Work, replayed, together
+from orchestrator.runs import Run
+from orchestrator.shards import Gathered, Shard, Work, replayed
 from orchestrator.signals import Signals
 from orchestrator.store import RunDirectory
-from orchestrator.tally import Tally
+from orchestrator.tally import Tally, together
 
 
 async def run_work(
@@ -56,11 +56,7 @@ async def run_work(
         concluded=concluded,
         earlier=earlier,
     )
-    if earlier is None:
-        gathered.tally = ending.tally
-        gathered.records.update((run.id, work.record(run, State())) for run in runs)  # what never began, as gaps
-        return ending
-    left = replayed(runs, earlier.known, work)
+    left = replayed(runs, earlier.known if earlier else Known(), work)  # what never began, as gaps
     gathered.records.update(left.records)
     gathered.use.merge(left.use)
     gathered.tally = together([ending.tally, left.tally])
@@ -103,7 +99,7 @@ class _Crowd:
             with Signals(stop) as signals:
                 await drivers.run()
                 if last is not None and gathered.tally.succeeded and not drivers.stopped:
-                    lead.tally.go_on_from(gathered.tally)
+                    lead.go_on_from(gathered.tally)
                     await lead.run(iter([last(gathered.tally)]), batch.host_specs(batch.leads))
             return Ending(
                 tally=gathered.tally,

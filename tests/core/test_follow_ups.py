@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actors.contracts import Outcome, Reason, Task
+from actors.contracts import Outcome, Reason, Task, Work
 from actors.tables import OutcomeRows, outcome_batch
 from orchestrator.follow_ups import FollowUps
-from orchestrator.known_outcomes import Known
+from orchestrator.known_outcomes import Known, unfinished_first
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run
-from orchestrator.tally import Tally
+from orchestrator.tally import Tally, together
 from support.tasks import a_failure, a_result, a_task
 from support.two_stages import TwoStages
 
@@ -94,3 +94,19 @@ def test_optional_tasks_end_with_their_run_whether_a_host_has_them_or_not() -> N
 
     assert (ids(cut.not_begun), cut.cut) == ([], True)
     assert (ids(finished.not_begun), finished.cut) == ([may.id], False)
+
+
+def test_who_looks_on_sees_what_is_known_from_the_start_and_once() -> None:
+    """A resumed batch does not seem to begin anew, nor to leap when finished runs have their turn."""
+    finished = Run(id="old", pattern=FanOut((a_task("a", run="old"),)), tasks_total=1)
+    before = a_result(a_task("a", run="old"))._replace(work=Work("m", spent_tokens=70, cost_microusd=7))
+    follow_ups = knowing(before, a_result(ONE)._replace(work=Work("m", spent_tokens=10, cost_microusd=1)))
+    runs = unfinished_first(iter([finished, STAGES]), follow_ups.known)
+    shown = []
+    for run in runs:
+        follow_ups.admit(run)
+        shown.append(follow_ups.shown)
+
+    seen = [(one.runs_finished, one.statuses["ok"], one.spent_tokens, one.cost_microusd) for one in shown]
+    assert seen == [(1, 2, 80, 8), (1, 2, 80, 8)]
+    assert follow_ups.shown == together([follow_ups.tally])

@@ -26,10 +26,9 @@ from orchestrator.shards import (
     room_lacking,
     share_of,
     squeezed,
-    together,
     used_together,
 )
-from orchestrator.tally import Tally
+from orchestrator.tally import Tally, together
 from support.tasks import a_failure, a_result, a_task
 
 SETTINGS = Settings(mode="cluster", address="here", sessions_max=10, hosts_per_agent=3, drivers=4)

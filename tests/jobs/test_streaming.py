@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -13,12 +14,15 @@ from actors.contracts import Usage
 from actors.models.base import ModelReply, ModelRequest, StopReason, Text
 from actors.models.scripted import ScriptedModel
 from actors.specialists.base import Specialist
+from jobs.performed import ExitStatus, exit_status
 from orchestrator.admission import ADMITTED_AT_ONCE
 from orchestrator.batch import Batch
 from orchestrator.batch_run import run_batch
 from orchestrator.patterns import FanOut
 from orchestrator.runs import Run, State
 from orchestrator.settings import Settings
+from orchestrator.shards import Gathered, Shard
+from orchestrator.shared_batch import run_work
 from orchestrator.store import RunDirectory
 from orchestrator.tally import Tally
 
@@ -80,3 +84,39 @@ def test_results_are_read_while_the_batch_runs_and_runs_are_taken_as_there_is_ro
     assert all(rows == answers == counted for rows, answers, counted, _, _ in seen)
     assert any(0 < rows < RUNS for rows, *_ in seen)
     assert all(taken - done <= AHEAD + ADMITTED_AT_ONCE for *_, taken, done in seen)
+
+
+@dataclass
+class Counting:
+    """Work of which nothing but the number of ended tasks is kept."""
+
+    source: Source = field(default_factory=Source)
+
+    def runs(self, _: Shard) -> Iterator[Run]:
+        return iter(self.source)
+
+    def record(self, _: Run, state: State) -> int:
+        return state.ended
+
+
+def test_runs_that_a_deadline_left_no_time_for_count_as_not_answered(tmp_path: Path) -> None:
+    """A quorum is one of all that was asked, not of what was begun."""
+
+    async def slow(request: ModelRequest) -> ModelReply:
+        await asyncio.sleep(0.02)
+        return reply(request)
+
+    settings = Settings(mode="local", sessions_max=4, runs_ahead=4, batch_deadline_s=0.3)
+    batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(slow), settings=settings)
+    directory = RunDirectory.create(tmp_path / "run", manifest={"schema": "muster.run/1"})
+    gathered = Gathered()
+
+    ending = asyncio.run(
+        run_work(batch, Counting(), directory, run_dir=tmp_path / "run", runs_total=RUNS, gathered=gathered)
+    )
+    directory.close()
+
+    assert "deadline" in ending.stopped
+    assert 0 < ending.tally.succeeded < RUNS
+    assert sum(ending.tally.statuses.values()) == len(gathered.records) == RUNS
+    assert exit_status(ending, min_fraction=0.7) is ExitStatus.BELOW_QUORUM
