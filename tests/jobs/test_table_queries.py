@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,11 +23,16 @@ ENGINES = ["DuckDB", "Polars", "pandas", "Ray Data"]
 AGENTS = ("code", "incidents", "metrics")
 
 
-def an_outcome(number: int) -> Outcome:
-    """Three agents; every fifth task of one of them failed. Figures differ from row to row."""
+def an_outcome(number: int, *, priced: bool = True) -> Outcome:
+    """Three agents; every fifth task of one of them failed. Figures differ from row to row.
+
+    Not `priced`: nothing of what the metrics' agent cost is known, and of the incidents' agent not all.
+    """
     agent, run = AGENTS[number % 3], f"svc-{number // 3:03d}"
+    unknown = not priced and (agent == "metrics" or (agent == "incidents" and number % 2 == 0))
     work = Work(
-        model="m", usage=Usage(900 + number, 50), spent_tokens=950 + number, cost_microusd=10 * number,
+        model="m", usage=Usage(900 + number, 50), spent_tokens=950 + number,
+        cost_microusd=None if unknown else 10 * number,
         host=f"{agent}-1", started_at_s=1_000.0 + number, elapsed_ms=float(7 * number % 101),
     )  # fmt: skip
     identity: dict[str, Any] = {"task_id": f"{run}/{agent}", "run_id": run, "agent": agent, "attempt": 1, "work": work}
@@ -35,11 +41,11 @@ def an_outcome(number: int) -> Outcome:
     return Result(**identity, answer="{}")
 
 
-def a_run(folder: Path, verdicts: dict[str, str]) -> Path:
+def a_run(folder: Path, verdicts: dict[str, str], *, priced: bool = True) -> Path:
     """A finished batch of 90 tasks and its summary."""
     directory = RunDirectory.create(folder, manifest={"schema": "muster.run/1"}, durable=False)
-    directory.append_outcomes([outcome_batch([an_outcome(n) for n in range(60)])])
-    directory.append_outcomes([outcome_batch([an_outcome(n) for n in range(60, 90)])])
+    directory.append_outcomes([outcome_batch([an_outcome(n, priced=priced) for n in range(60)])])
+    directory.append_outcomes([outcome_batch([an_outcome(n, priced=priced) for n in range(60, 90)])])
     services = [{"name": name, "rank": 1, "verdict": verdict, "findings": []} for name, verdict in verdicts.items()]
     directory.write_parts("summary.json", [json.dumps({"services": services}, indent=1).encode()])
     directory.compact()
@@ -47,11 +53,12 @@ def a_run(folder: Path, verdicts: dict[str, str]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+@pytest.fixture(scope="module", params=[True, False], ids=["priced", "unpriced"])
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An earlier and a later batch, whose costs are known or not."""
     folder = tmp_path_factory.mktemp("runs")
-    first = a_run(folder / "a", {"cart": "watch", "shop": "healthy", "gone": "watch"})
-    second = a_run(folder / "b", {"cart": "needs_work", "shop": "healthy", "new": "watch"})
+    first = a_run(folder / "a", {"cart": "watch", "shop": "healthy", "gone": "watch"}, priced=request.param)
+    second = a_run(folder / "b", {"cart": "needs_work", "shop": "healthy", "new": "watch"}, priced=request.param)
     return {"run": str(first), "run_a": str(first), "run_b": str(second)}
 
 
@@ -69,7 +76,7 @@ def blocks(text: str) -> dict[str, tuple[str, str]]:
 
 
 def rows_of(language: str, source: str, runs: dict[str, str]) -> list[tuple[Any, ...]]:
-    """What a block answers, rounded where engines round differently."""
+    """What a block answers, rounded where engines round differently. What is unknown is None, whoever says it."""
     if language == "sql":
         for name, path in sorted(runs.items(), key=lambda item: -len(item[0])):
             source = source.replace(f"{name.upper()}/", f"{path}/")
@@ -80,7 +87,13 @@ def rows_of(language: str, source: str, runs: dict[str, str]) -> list[tuple[Any,
 
 
 def rounded(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(value if isinstance(value, str) else round(float(value), 9) for value in row) for row in rows]
+    return [tuple(_rounded(value) for value in row) for row in rows]
+
+
+def _rounded(value: Any) -> str | float | None:
+    if value is None or isinstance(value, str):
+        return value
+    return None if math.isnan(value) else round(float(value), 9)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -93,6 +106,18 @@ def test_three_engines_answer_alike(question: str, runs: dict[str, str]) -> None
     assert list(found) == ENGINES
     assert answers[0]
     assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize("engine", [*ENGINES[:3], pytest.param("Ray Data", marks=pytest.mark.slow)])
+def test_a_sum_with_an_unknown_cost_is_unknown(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """One cost that nobody knows is enough, and it never counts as nothing."""
+    if engine == "Ray Data":
+        request.getfixturevalue("_ray")
+    run = a_run(tmp_path / "run", {}, priced=False)
+
+    spend = rows_of(*blocks(QUESTIONS["Spend by agent"])[engine], {"run": str(run)})
+
+    assert {row[0]: row[3] for row in spend} == {"metrics": None, "incidents": None, "code": 0.01305}
 
 
 @pytest.mark.usefixtures("_ray")
