@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pyarrow as pa
 import ray
+from ray import cloudpickle
 
 from actors.assembly import HostSpec, assemble
 from actors.hosting import Drained
@@ -20,8 +23,10 @@ CALLS_MAX = 1_000  # at once; a driver has one drain and a few submissions under
 class HostActor:
     """Few calls, many sub-agents: tasks come in by the batch, outcomes leave as record batches."""
 
-    def __init__(self, spec: HostSpec, ledger: BudgetFactory) -> None:
-        self._spec = spec
+    def __init__(self, path: Sequence[str], spec: bytes, ledger: BudgetFactory) -> None:
+        """`spec`: a pickled `HostSpec`, of which parts may lie in modules that the driver found in its `path`."""
+        sys.path += [folder for folder in path if folder not in sys.path]
+        self._spec: HostSpec = cloudpickle.loads(spec)
         self._budget = ledger()
         be_patient()
 
@@ -58,4 +63,4 @@ def start_host(spec: HostSpec, ledger: BudgetFactory) -> Any:
     """A new host under its specialist's resource limits. It is never restarted: the driver replaces it."""
     resources = spec.specialist.resources
     options = {"num_cpus": resources.num_cpus, "memory": resources.memory_bytes, "resources": dict(resources.custom)}
-    return _Remote.options(**options).remote(spec, ledger)
+    return _Remote.options(**options).remote(sys.path, cast(Any, cloudpickle).dumps(spec), ledger)

@@ -20,6 +20,7 @@ from actors.assembly import HostSpec
 from actors.contracts import Task
 from actors.host import start_host
 from actors.tables import task_batch
+from actors.terminal import line
 from budget import Budget, BudgetFactory
 from budget.actor import connect, find_shared, start_budget
 from budget.errors import SettingsError
@@ -195,6 +196,9 @@ def stays_here(spec: HostSpec) -> str:
 
 
 def _told(error: RayError) -> str:
-    """What happened to a host, in a line: what it raised itself, or what Ray says."""
+    """What happened to a host, in a line: what it raised itself, as it was made too, or what Ray says."""
     cause = error.cause if isinstance(error, RayTaskError) and isinstance(error.cause, Exception) else error
-    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+    first, *rest = str(cause).splitlines() or [""]
+    if rest and "creation task" in first:
+        return line(rest[-1])
+    return line(f"{type(cause).__name__}: {first}")
