@@ -69,7 +69,7 @@ class HostSpec:
 def assemble(spec: HostSpec, budget: Budget, *, shared: Shared | None = None, threads: Executor | None = None) -> Host:
     """The host that `spec` describes, paying from `budget`. Hosts of one process may share what they read."""
     shared = shared or Shared()
-    threads = threads or Threads()
+    threads = threads or Threads(spec.specialist.resources.threads_max)
     assigned, model = spec.assigned, spec.model(spec.specialist)
     tell_sharers(model, spec.sharers)
     shared.on_close(partial(close, model))

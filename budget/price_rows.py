@@ -11,6 +11,7 @@ import yaml
 
 from budget.errors import PriceError
 from budget.price import PICO_PER_MICRO, Price, Rates
+from budget.safe_yaml import LOADER
 
 CACHE_READ, CACHE_WRITE, CACHE_WRITE_1H, BATCH = Decimal(1), Decimal("1.25"), Decimal(2), Decimal("0.5")
 """Where a row does not state its own, in multiples of the plain input price, BATCH of everything. Writes and batches:
@@ -33,7 +34,7 @@ _FIELDS = {
 def parsed(text: str, *, where: str) -> list[Price]:
     """The prices in a YAML list. Raises: PriceError naming `where`, the row and the field."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise PriceError(f"{where} is not YAML: {error}") from error
     rows = document.get("rows") if isinstance(document, dict) else None

@@ -24,16 +24,16 @@ class LocalFleet:
     """Hosts in the driver's own event loop. They share what they read, and their threads."""
 
     budget: Budget
+    threads: Executor = field(default_factory=Threads)
     _hosts: dict[str, Host] = field(default_factory=dict)
     _ready: list[FleetEvent] = field(default_factory=list)
     _drains: dict[asyncio.Task[Drained], str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _shared: Shared = field(default_factory=Shared)
-    _threads: Executor = field(default_factory=Threads)
 
     def start(self, spec: HostSpec) -> str:
         made = replace(spec, id=f"{spec.specialist.name}-{next(self._numbers)}")
-        self._hosts[made.id] = assemble(made, self.budget, shared=self._shared, threads=self._threads)
+        self._hosts[made.id] = assemble(made, self.budget, shared=self._shared, threads=self.threads)
         self._ready.append(Ready(made.id, made.specialist.name, made.sessions_max))
         self.acknowledge(made.id, 0)
         return made.id
@@ -80,4 +80,4 @@ class LocalFleet:
             task.cancel()
         await asyncio.gather(*self._drains, return_exceptions=True)
         await asyncio.gather(*(host.close() for host in self._hosts.values()))
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)

@@ -27,7 +27,8 @@ async def place(batch: Batch, directory: RunDirectory) -> AsyncIterator[tuple[Fl
         asyncio.get_running_loop().set_default_executor(Threads(name="driver"))
         if batch.settings.mode == "local":
             budget = await stack.enter_async_context(local_budget(directory.ledger, durable=batch.settings.durable))
-            fleet: Fleet = LocalFleet(budget)
+            threads_max = max(one.resources.threads_max for one in (*batch.specialists, *batch.leads))
+            fleet: Fleet = LocalFleet(budget, Threads(threads_max))
         else:
             from orchestrator.fleet import ray_place  # Ray takes a second to import: only where it is used
 

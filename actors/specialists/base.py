@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from actors.contracts import JsonValue, Task
 from actors.models.base import Effort
 from actors.rules import USUAL, WatchLimits
+from actors.threads import BLOCKING_TOOLS_MAX
 from actors.tools.base import Tool, ToolContext
 from budget.errors import TaskError
 
@@ -49,13 +50,15 @@ CitationCheck: TypeAlias = Callable[[ToolContext, Sequence[str]], Iterable[str]]
 class Resources:
     """What one host of this specialist takes of the cluster, and how many sessions it runs at once, at most.
 
-    `sessions_max` is for specialists whose tools can bear no more; without it the batch's own limit counts alone.
+    `sessions_max` is for specialists whose tools can bear no more; without it the batch's own limit counts alone. Plain
+    tools run in `threads_max` threads; where all are taken a call waits, within its sub-agent's deadline.
     """
 
     num_cpus: float = 0.25
     memory_bytes: int = 256 * 1024 * 1024
     custom: Mapping[str, float] = field(default_factory=dict)
     sessions_max: int = SESSIONS_MAX
+    threads_max: int = BLOCKING_TOOLS_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,11 @@ class Specialist:
             raise TaskError(
                 f"specialist {self.name!r}: output_tokens_max is {self.output_tokens_max!r}, "
                 "and must be a whole number, 0 or more"
+            )
+        threads_max = self.resources.threads_max
+        if type(threads_max) is not int or threads_max < 1:
+            raise TaskError(
+                f"specialist {self.name!r}: threads_max of its resources is {threads_max!r}, and must be 1 or more"
             )
         if len(self.tools) > TOOLS_MAX:
             raise TaskError(f"specialist {self.name!r} has {len(self.tools)} tools, at most {TOOLS_MAX}: split it")

@@ -7,6 +7,7 @@ import gc
 import pickle
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from actors import (
     ModelReply,
     ModelRequest,
     Reason,
+    Resources,
     ScriptedModel,
     SourceError,
     Specialist,
@@ -339,6 +341,37 @@ def test_as_many_sub_agents_are_at_work_as_the_settings_allow() -> None:
     report = dispatch(tasks, specialists=[COUNTER], model=ScriptedModel(script), settings=settings)
 
     assert len(report.results) == 700
+
+
+def test_plain_tools_have_as_many_threads_as_their_specialist_asks_for() -> None:
+    """Tools that wait for a server wait at the same time."""
+    all_there = threading.Barrier(40)
+
+    @tool
+    def wait(number: int) -> int:
+        """Come back when all others are there."""
+        all_there.wait(timeout=20)
+        return number
+
+    def script(request: ModelRequest) -> ModelReply:
+        last = request.messages[-1].blocks[0]
+        if isinstance(last, ToolResult):
+            assert not last.is_error
+            return says('{"words": 1}')
+        return calls("wait", number=len(str(request.messages)))
+
+    crowd = Specialist(
+        name="counter",
+        purpose="Waits.",
+        prompt="Wait.",
+        output=Count,
+        tools=(wait,),
+        resources=Resources(threads_max=40),
+    )
+    settings = Settings(mode="local", model="scripted", sessions_max=40)
+    report = dispatch(plan(*map(str, range(40))), specialists=[crowd], model=ScriptedModel(script), settings=settings)
+
+    assert len(report.results) == 40
 
 
 @pytest.mark.parametrize("granted", [False, True])

@@ -14,11 +14,11 @@ from actors.tools.base import SourceError
 from actors.tools.incidents.fields import incident_of
 from actors.tools.incidents.text import labelled
 from actors.tools.incidents.types import Incident
+from budget.safe_yaml import LOADER
 
 NO_INCIDENTS = ("readme", "index", "_index", "template")  # pages of these names describe the folder
 TOLD_BELOW = ("resolved_at", "root_cause", "caused_by", "kind")  # facts for which cState has no place in front matter
 _FENCES = {"---": yaml, "+++": tomllib}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def page_of(text: str) -> Page:
         )
     head, body = "\n".join(lines[1:end]), "\n".join(lines[end + 1 :])
     try:
-        front = tomllib.loads(head) if fence == "+++" else yaml.load(head, Loader=_Loader)
+        front = tomllib.loads(head) if fence == "+++" else yaml.load(head, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1
         return Page(_plain_pairs(head), body, f"line {line}: {error.problem}")

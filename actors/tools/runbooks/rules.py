@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from actors.tools.runbooks.words import squeezed
+from budget.safe_yaml import LOADER
 
 RULE_SUFFIXES = tuple(
     kind + made for kind in (".yaml", ".yml", ".rules") for made in ("", ".tpl", ".tmpl", ".gotmpl", ".j2", ".erb")
@@ -111,9 +112,8 @@ def parse_rules(path: str, text: str) -> RuleFile:
 
 
 def _documents(text: str, offset: int, depth: int = 0) -> Iterator[_Found]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    _check_depth(yaml.parse(text, Loader=loader))
-    for document in list(yaml.compose_all(text, Loader=loader)):
+    _check_depth(yaml.parse(text, Loader=LOADER))
+    for document in list(yaml.compose_all(text, Loader=LOADER)):
         yield from _walk(document, offset, depth)
 
 
