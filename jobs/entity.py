@@ -98,6 +98,8 @@ def name_of(entity: Entity, metadata: Mapping[str, Node]) -> Leaf | None:
         entity.note(node, "metadata.name", f"is {_article(node.kind)}, and must be a text: put it in quotes")
     elif len(node.text) > NAME_MAX or not node.text.isprintable():
         entity.note(node, "metadata.name", f"is longer than {NAME_MAX} characters or has unprintable ones in it")
+    elif node.text.strip().startswith("@"):
+        entity.note(node, "metadata.name", "begins with an @, as the batch's own runs do: leave it out")
     else:
         return node
     return None

@@ -159,7 +159,15 @@ def _tier_map(asked: str, tiers: str, *, has_key: bool) -> TierMap:
     base = dict.fromkeys(TIERS, _one(asked)) if asked else DEFAULTS
     named = {pair.partition("=")[0].strip() for pair in tiers.split(",")}
     over = TierMap.parsed(tiers).choices if tiers else {}
-    return TierMap({tier: over[tier] if tier in named else base[tier] for tier in TIERS})
+    choices = {tier: over[tier] if tier in named else base[tier] for tier in TIERS}
+    models = {choice.model for choice in choices.values()}
+    if OFFLINE in models and len(models) > 1:
+        others = ", ".join(sorted(models - {OFFLINE}))
+        raise SettingsError(
+            f"--tier {tiers!r} has {OFFLINE!r} beside {others}: rules answer for all tiers or for none; "
+            f"--fallback-model {OFFLINE} lets them stand in for a model that is down"
+        )
+    return TierMap(choices)
 
 
 def _one(asked: str) -> Choice:

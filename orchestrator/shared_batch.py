@@ -41,7 +41,9 @@ async def run_work(
 
     `last` makes one more run, as in `run_batch`; it is driven from this process, and told to `concluded`.
     """
-    if batch.settings.drivers > 1:
+    drivers = max(1, min(batch.settings.drivers, runs_total))  # more would have nothing to do
+    batch = replace(batch, settings=replace(batch.settings, drivers=drivers))
+    if drivers > 1:
         crowd = _Crowd(batch, work, directory, run_dir, runs_total, gathered, progress, earlier)
         return await crowd.run(alerted=alerted, last=last, concluded=concluded)
     runs = work.runs(Shard()) if earlier is None else unfinished_first(work.runs(Shard()), earlier.known)

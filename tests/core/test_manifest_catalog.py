@@ -131,6 +131,7 @@ def test_all_mistakes_of_a_manifest_are_told_at_once_with_their_lines() -> None:
         ("kind: Component\nmetadata: {name: [a]}\n", 2, "every Component has a name"),
         ("kind: Component\nmetadata:\n  name: 404\n", 3, "is an integer, and must be a text"),
         ('kind: Component\nmetadata:\n  name: "a\\nb"\n', 3, "unprintable"),
+        ("kind: Component\nmetadata:\n  name: '@synthesis'\n", 3, "begins with an @"),
         ("kind: Component\nmetadata: {name: x, annotations: [a]}\n", 2, "is no mapping"),
         ("kind: Component\nmetadata: {name: x}\nspec: {dependsOn: 'component:a'}\n", 3, "is no list"),
         ("kind: Component\nmetadata: {name: x}\nspec:\n  dependsOn:\n  - {a: b}\n", 5, "no entity reference"),

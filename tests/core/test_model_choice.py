@@ -141,3 +141,9 @@ def test_a_fallback_or_a_watchdog_that_cannot_be_is_refused(model, given, error)
     """Before anything is spent."""
     with pytest.raises(error):
         chosen(model, **given)
+
+
+def test_rules_for_one_tier_beside_a_model_for_another_are_refused() -> None:
+    """They would answer for both, and the model be billed."""
+    with pytest.raises(SettingsError, match="'offline' beside claude-haiku-4-5"):
+        chosen(tiers="route=offline,work=offline,lead=claude-haiku-4-5")
