@@ -70,6 +70,9 @@ class Toolbox:
         default_factory=dict
     )  # forgotten all at once, when _known is full
     _breakers: dict[str, Breaker] = field(default_factory=dict)  # of tools that have broken at least once
+    _traced: set[tuple[str, str, int]] = field(
+        default_factory=set
+    )  # failures whose trace the log has: tool, kind, line
 
     async def call(self, task: Task, call: ToolUse) -> ToolReturn:
         """What comes of one call. A tool that may not be used is refused, logged, and not run."""
@@ -148,8 +151,12 @@ class Toolbox:
         """The error as the session is told it, and whether the tool itself broke."""
         if isinstance(error, ToolError):
             return ToolReturn(call, error=redacted(str(error)), fatal=isinstance(error, SourceError)), False
-        log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, trace(error))
-        return ToolReturn(call, error=redacted(shown(error))), True  # a library may quote a secret of its request
+        said = redacted(shown(error))  # a library may quote a secret of its request
+        where = (call.name, type(error).__name__, _last_line(error))
+        told = said if where in self._traced else trace(error)
+        log.error("tool failed run=%s task=%s tool=%s\n%s", task.run_id, task.id, call.name, told)
+        self._traced.add(where)
+        return ToolReturn(call, error=said), True
 
     async def _executed(self, tool: Tool, task: Task, call: ToolUse) -> ToolReturn:
         arguments = tool.arguments(call.arguments)
@@ -193,3 +200,11 @@ def call_key(task_key: str, call: ToolUse) -> str:
     """The idempotency key of one logical call: of what it does, so that a resumed session says the same key."""
     body = json.dumps([task_key, call.name, dict(call.arguments)], sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()[:40]
+
+
+def _last_line(error: BaseException) -> int:
+    """Where it was raised."""
+    line, at = 0, error.__traceback__
+    while at is not None:
+        line, at = at.tb_lineno, at.tb_next
+    return line

@@ -241,3 +241,25 @@ def test_a_tool_outside_the_list_is_refused_and_not_run(caplog):
     assert counted.ran == []
     assert "tool refused" in caplog.text
     assert "\nERROR forged" not in caplog.text
+
+
+def test_the_log_has_the_trace_of_a_failure_once_and_each_of_its_calls(caplog):
+    """A thousand equal failures are a line each, not a page each."""
+
+    @tool
+    async def divide(by: int) -> float:
+        """Divide."""
+        if by > 5:
+            raise ValueError("too large")
+        return 1 / by
+
+    box = toolbox(divide)
+    for by in (0, 0, 7, 8):
+        call(box, "divide", by=by)
+
+    assert caplog.text.count("Traceback") == 2
+    assert [caplog.text.count(said) for said in ("tool failed", "division by zero", "ValueError: too large")] == [
+        4,
+        2,
+        2,
+    ]
