@@ -90,7 +90,7 @@ def facts(standing: Standing) -> Json:
     """What a lead is told of a service that a part names."""
     return {
         "rank": standing.rank,
-        "score": round(standing.score, 1),
+        "score": round(standing.score, 2),  # as in summary.json: who rounds it again writes the same
         "verdict": standing.verdict.value,
         "owner": standing.brief.owner,
     }

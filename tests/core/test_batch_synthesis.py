@@ -128,6 +128,17 @@ def test_what_a_lead_cannot_have_read_is_struck() -> None:
     assert {"svc-9999#1", "ghost#1"} <= {said for entry in page["struck"] for said in entry.get("citations", ())}
 
 
+def test_a_service_has_one_score_wherever_it_is_named() -> None:
+    """A score that is rounded twice may come to another one."""
+    run = last_run(300, SMALL)
+    state = carried_through(run)
+    summary = summarize(HEAD, estate(300), lambda ranked: synthesis_page(run, state, ranked))
+
+    scores = {service["name"]: service["score"] for service in summary["services"]}
+    told = {entry["service"]: entry["score"] for entry in summary["synthesis"]["first"]}
+    assert told == {name: scores[name] for name in told}
+
+
 def test_the_host_reports_citations_that_a_lead_was_not_given() -> None:
     """The same check runs where the lead does, so the outcome table shows it."""
     run = last_run(3, SMALL)
