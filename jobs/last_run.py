@@ -35,9 +35,9 @@ class LastRun:
         self.concluded = self.concluded or (run, state)
 
     def conclude(self, tally: Tally) -> None:
-        """The batch is over. Where the run never began, it has come to nothing, so that the report says so."""
+        """The batch is over. Where the run never began, rules write its page from the records that there are."""
         if self.wanted and self.concluded is None:
-            self.concluded = self.work.job.last_run({}, self._bounds(tally)), State()
+            self.concluded = self.made(tally), State()
 
     def _bounds(self, tally: Tally) -> Bounds:
         return bounds_of(self.work.settings, self.work.batch_id, tally)

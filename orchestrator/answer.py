@@ -1,9 +1,10 @@
-"""The answer in one paragraph: plain text, made from the ranking alone."""
+"""The answer in one paragraph: plain text, made from the ranking, and behind it what a lead says."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from actors.wording import counted
 from orchestrator.claims import SOURCES
@@ -15,8 +16,12 @@ NAMES_MAX = 5
 CAUSE_SERVICES_MIN = 3  # a cause that two services share is no headline
 
 
-def answer(standings: Sequence[Standing]) -> str:
-    """Which services need work, what they have in common, and how much of the answer rests on what was read."""
+def answer(standings: Sequence[Standing], page: Mapping[str, Any]) -> str:
+    """Which services need work, what they have in common, and how much of the answer rests on what was read.
+
+    Figures are counted here. The words of the lead who wrote the last `page`, if one did, follow as his: nobody can
+    check them.
+    """
     if not standings:
         return "There was no service to audit."
     verdicts = Counter(standing.verdict for standing in standings)
@@ -31,6 +36,9 @@ def answer(standings: Sequence[Standing]) -> str:
     nowhere = [source for source in SOURCES.values() if not any(source in s.brief.weights for s in standings)]
     if nowhere:
         parts.append(f"Read for no service, so unknown of all: {', '.join(nowhere)}.")
+    if page.get("summary"):
+        whom = "them all" if page["read"] == len(standings) else f"{page['read']} of them"
+        parts.append(f"In the words of the lead that read {whom}: {page['summary']}")
     return " ".join(parts)
 
 

@@ -10,21 +10,21 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
-from typing import Any
+from typing import cast
 
 from actors import prompts
 from actors.assembly import role_of
-from actors.contracts import Outcome, Result, Task
+from actors.contracts import Outcome, Task
 from actors.models.base import REQUEST_OVERHEAD_TOKENS
-from actors.specialists.lead import FEW_NAMES_MAX, LEAD, Overview, Seen, overview, seen
+from actors.specialists.lead import LEAD, Overview
 from orchestrator import synthesis_records as records
 from orchestrator.causes import Causes
 from orchestrator.estate import Standing
 from orchestrator.evidence import Evidence
+from orchestrator.lead_pages import LISTS, SHAPES, page_of, shortened
 from orchestrator.patterns import Tree
 from orchestrator.runs import Run, State
-from orchestrator.scoring import Verdict
+from orchestrator.synthesis_page import Led, page_over
 from orchestrator.synthesis_records import Covered, Json
 
 RUN_ID = "@synthesis"  # no service's name begins with an @
@@ -32,7 +32,8 @@ WINDOW_TOKENS = 200_000  # the context window that all current models of the pri
 PAYLOAD_BYTES_MIN = 8_000  # a few services: below this a tree would only stack pages
 DEADLINE_S_MIN = 180.0  # a page of 8,192 tokens at 50 tokens a second
 TURNS_MAX = 2  # the page, and one repair of it
-DETAILS = (5, 3, 1, 0)  # findings of a service that are shown, the most that the budget allows
+DETAILS = (5, 3, 1)  # findings of a service that are shown, the most that the budget allows
+READ_MIN = 20  # services that a lead is asked about, where there are more: fewer say nothing of what all have in common
 BYTES_PER_TOKEN = 3  # of JSON with names and figures; four is usual for English text
 
 
@@ -80,6 +81,7 @@ class LeadMerge:
 
     bounds: Bounds
     facts: Mapping[str, Json]  # of every service, by name
+    evidence: Mapping[str, Evidence]
 
     def groups(self, items: Sequence[Item]) -> Sequence[Sequence[Item]]:
         groups = list(_packed(items, self.bounds.payload_bytes_max))
@@ -109,7 +111,7 @@ class LeadMerge:
     def item(self, task: Task, items: Sequence[Item], outcome: Outcome) -> Item:
         inputs = task.inputs
         covered = records.total([item.covered for item in items])
-        page, struck, trouble = _page(inputs, outcome, covered)
+        told, struck, trouble = page_of(inputs, outcome, covered)
         node: Json = {
             "node": task.id,
             "by": "rules" if trouble else LEAD.name,
@@ -119,16 +121,16 @@ class LeadMerge:
             "struck": struck,
         }
         half = self.bounds.payload_bytes_max // 2  # so that at least two pages fit a node
-        body, size = next((b, s) for b, s in self._bodies(task.id, page, trouble) if s <= half or not _lists(b))
+        body, size = next((b, s) for b, s in self._bodies(task.id, told, trouble) if s <= half or not _lists(b))
         nodes = tuple(node for item in items for node in item.nodes)
         return Item(id=task.id, body=body, size_bytes=size, covered=covered, nodes=(*nodes, node))
 
     def _bodies(self, part: str, page: Overview, trouble: str) -> Iterator[tuple[Json, int]]:
         """A page as a higher lead reads it, whole first, then ever shorter."""
-        for shape in _SHAPES:
-            told = _shortened(page.model_dump(), *shape)
+        for shape in SHAPES:
+            told = shortened(page.model_dump(), *shape)
             named = {f["service"] for f in told["first"]}
-            named |= {s for name in _LISTS[1:] for entry in told[name] for s in entry["services"]}
+            named |= {s for name in LISTS for entry in told[name] for s in entry.get("services", ())}
             body: Json = {
                 "part": part,
                 "by": "rules" if trouble else LEAD.name,
@@ -138,51 +140,32 @@ class LeadMerge:
             yield body, records.size_bytes(body)
 
 
-_LISTS = ("first", "causes", "owners", "not_known")
-# Entries to begin with, other entries, and names or citations in each: causes are the last to go.
-_SHAPES = ((15, 12, 25), (10, 12, 8), (5, 10, 5), (3, 8, 3), (2, 6, 2), (1, 3, 1), (0, 1, 1), (0, 0, 0))
-
-
-def _shortened(told: Json, first_max: int, entries_max: int, names_max: int) -> Json:
-    """A page with fewer entries, and fewer names in each; the counts in it stay what they were."""
-    for name in _LISTS:
-        told[name] = told[name][: first_max if name == "first" else entries_max]
-        for entry in told[name]:
-            entry |= {key: entry[key][:names_max] for key in ("services", "citations") if key in entry}
-    return told
-
-
 def synthesis_run(standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds) -> Run:
     """The run that comes to one page about all `standings`, whose findings are in `evidence`, by name."""
     leaves, left_out = _leaves(standings, evidence, bounds)
-    merge = LeadMerge(bounds, {s.brief.name: records.facts(s) for s in standings})
+    merge = LeadMerge(bounds, {s.brief.name: records.facts(s) for s in standings}, evidence)
     return Run(id=RUN_ID, pattern=Tree(leaves, merge), subject="synthesis", context={"left_out": [*left_out]})
 
 
 def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Json:
-    """The page at the top as `summary["synthesis"]`: figures from code beside each name, and how it came about."""
+    """The last page as `summary["synthesis"]`: by rules over all services where leads did not come to one."""
     assert isinstance(run.pattern, Tree)
-    root: Item | None = run.pattern.root(state)
+    merge = cast(LeadMerge, run.pattern.merge)
+    root: Item | None = run.pattern.root(state) if state.planned else None
+    if root is None:
+        return page_over(standings, merge.evidence, Led(trouble=_why_none(run.pattern, state, standings)))
     left_out: list[str] = list(run.context["left_out"])  # type: ignore[arg-type]
-    if root is None:  # it was stopped before its end, or there was nothing to read
-        return {"by": "nobody", "trouble": "the synthesis ended before its page was written", "left_out": left_out}
-    told, top = root.body["overview"], root.nodes[-1]
-    facts = {s.brief.name: records.facts(s) for s in standings}
-    by_rules = [node for node in root.nodes if node["trouble"]]
-    return {
-        "by": top["by"],
-        "trouble": top["trouble"],
-        "summary": told["summary"],
-        "first": [{**entry, **facts[entry["service"]]} for entry in told["first"]],
-        "causes": told["causes"],
-        "owners": [{**entry, **_share(root.covered, entry["owner"], standings)} for entry in told["owners"]],
-        "not_known": told["not_known"],
-        "covered": root.covered.as_json(),
-        "left_out": left_out,
-        "partial": [{name: node[name] for name in ("node", "services", "trouble")} for node in by_rules],
-        "struck": [entry for node in root.nodes for entry in node["struck"]],
-        "nodes": [{name: node[name] for name in ("node", "by", "services", "read")} for node in root.nodes],
-    }
+    led = Led(told=root.body["overview"], nodes=root.nodes, left_out=left_out, trouble=root.nodes[-1]["trouble"])
+    return page_over(standings, merge.evidence, led)
+
+
+def _why_none(tree: Tree[Item], state: State, standings: Sequence[Standing]) -> str:
+    """Why no lead wrote the page at the top, where no node did."""
+    if not any(standing.brief.tasks_succeeded for standing in standings):
+        return "no task was answered, so there was nothing for leads to read"
+    if not tree.leaves:
+        return "what the budget had left pays for no lead"
+    return f"the batch ended before its leads {'had' if state.planned else 'were asked'}"
 
 
 def _leaves(
@@ -198,7 +181,9 @@ def _leaves(
         if _cost_tokens(leaves, bounds) <= left_tokens:
             return leaves, []
     ranked = sorted(leaves, key=lambda leaf: int(leaf.body["rank"]))
-    kept = max(1, bisect_right(range(len(ranked)), left_tokens, key=lambda n: _cost_tokens(ranked[: n + 1], bounds)))
+    kept = bisect_right(range(len(ranked)), left_tokens, key=lambda n: _cost_tokens(ranked[: n + 1], bounds))
+    if kept < READ_MIN:
+        return [], [leaf.id for leaf in ranked]
     read = {leaf.id for leaf in ranked[:kept]}
     return [leaf for leaf in leaves if leaf.id in read], [leaf.id for leaf in ranked[kept:]]
 
@@ -240,46 +225,6 @@ def _fingerprint(inputs: Json) -> str:
     return blake2b(prompts.compact(inputs).encode("utf-8", "replace"), digest_size=5).hexdigest()
 
 
-def _page(inputs: Mapping[str, Any], outcome: Outcome, covered: Covered) -> tuple[Overview, list[Json], str]:
-    """The page that counts, what was struck from it, and why rules had to write it ("": a lead did)."""
-    if not isinstance(outcome, Result):
-        return overview(inputs), [], f"{outcome.reason.value}: {outcome.message}"
-    try:
-        page = Overview.model_validate(outcome.output)
-    except ValueError:
-        return overview(inputs), [], "invalid_output: the answer does not have the form of a page"
-    kept, struck = _kept(page, seen(inputs), covered)
-    return kept, [{"node": outcome.task_id, **entry} for entry in struck], ""
-
-
-def _kept(page: Overview, given: Seen, covered: Covered) -> tuple[Overview, list[Json]]:
-    """A page without what its lead cannot have read, and without what stands on nothing then."""
-    told = page.model_dump()
-    struck: list[Json] = []
-    for entry in (entry for name in _LISTS for entry in told[name]):
-        text = entry.get("why") or entry.get("claim") or entry["what"]
-        for name, read in (("citations", given.findings), ("services", given.services)):
-            unread = [said for said in entry.get(name, ()) if said not in read]
-            if unread:
-                entry[name] = [said for said in entry[name] if said in read]
-                struck.append({"claim": text, name: unread})
-        if "services_count" in entry:
-            entry["services_count"] = min(max(entry["services_count"], len(entry["services"])), covered.services)
-    fallen = [f for f in told["first"] if f["service"] not in given.services]
-    struck += [{"claim": f["why"], "services": [f["service"]]} for f in fallen]
-    told["first"] = [f for f in told["first"] if f["citations"] and f not in fallen]
-    told["causes"] = [cause for cause in told["causes"] if cause["citations"] and cause["services"]]
-    told["owners"] = [load for load in told["owners"] if load["owner"] in covered.owners]
-    return Overview.model_validate(told), struck
-
-
-def _share(covered: Covered, owner: str, standings: Sequence[Standing]) -> Json:
-    """What an owner has to do: counts, and the services that need work, the worst first."""
-    services, needy, watched = covered.owners[owner]
-    worst = (s.brief.name for s in standings if s.brief.owner == owner and s.verdict is Verdict.NEEDS_WORK)
-    return {"owned": services, "needs_work": needy, "watch": watched, "services": [*islice(worst, FEW_NAMES_MAX)]}
-
-
 def _lists(body: Json) -> bool:
     """Whether a body can still become shorter."""
-    return any(body["overview"][name] for name in _LISTS)
+    return any(body["overview"][name] for name in LISTS)

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 from actors.wording import counted
 from orchestrator.markdown import code, text
+from orchestrator.unread import gaps
 
 Part: TypeAlias = Mapping[str, Any]
 FIRST_MAX, CAUSES_MAX, OWNERS_MAX, GAPS_MAX, PARTIAL_MAX = 10, 8, 8, 8, 8
+NAMED_MAX = 4  # causes and gaps that only leads name
 NAMES_MAX, CITATIONS_MAX, CLAIM_CHARACTERS_MAX = 5, 3, 200
 SERVICES_MIN = 20  # fewer stand on a page as it is
 
@@ -20,17 +22,15 @@ def synthesis(summary: Part) -> list[str]:
     Nothing for a few services without leads: the report is a page then.
     """
     page = summary["synthesis"]
-    if page["by"] == "rules" and not page.get("nodes"):
+    if "first" not in page:  # nobody asked for leads
         return _by_rules(summary) if len(summary["services"]) >= SERVICES_MIN else []
-    if "first" not in page:
-        return ["## Synthesis", "", f"There is none: {text(page['trouble'])}."]
     shared = [cause for cause in page["causes"] if cause["services_count"] > 1]
     return [
         "## Synthesis",
         "",
         _origin(page),
         *_listed("Begin with", [_first(entry) for entry in page["first"][:FIRST_MAX]]),
-        *_listed("Common causes", [_cause(cause) for cause in shared[:CAUSES_MAX]]),
+        *_listed("Common causes", [_cause(cause) for cause in _counted_first(shared, CAUSES_MAX)]),
         *_listed("Owners", [_owner(load) for load in page["owners"][:OWNERS_MAX]]),
         *_listed("Not known", _unknown(page)),
     ]
@@ -61,7 +61,7 @@ def _urgent(service: Part) -> Part:
 
 def _shared(cause: Part) -> str:
     told = {"services": cause["services"], "services_count": len(cause["services"])}
-    return f"- **{text(cause['name'])}**, {_services(told)}: {cause['findings']} findings"
+    return f"- **{text(cause['name'])}**, {_services(told)}: {counted(cause['findings'], 'finding')}"
 
 
 def _load(owner: Part) -> Part:
@@ -71,27 +71,35 @@ def _load(owner: Part) -> Part:
 
 def _gaps(known: Part, coverage: Part) -> list[str]:
     """Of which services what was not read, the most first, and which tasks came to nothing."""
-    gaps = [(f"{source} {state}", known[state][source]) for state in ("absent", "failed") for source in known[state]]
-    gaps.append(("too little was read to call them healthy", known["unknown"]))
-    gaps.append(("nothing was read", known["not_reported"]))
-    told = [
-        f"- {what}: {_services({'services': names, 'services_count': len(names)})}"
-        for what, names in sorted(gaps, key=lambda gap: -len(gap[1]))
-        if names
-    ]
+    told = [f"- {what}: {_services({'services': names, 'services_count': len(names)})}" for what, names in gaps(known)]
     failed = ", ".join(f"{count} {text(reason)}" for reason, count in coverage["tasks"]["failed"].items())
     return told[:GAPS_MAX] + ([f"- tasks that came to nothing: {failed}"] if failed else [])
 
 
 def _origin(page: Part) -> str:
-    covered, nodes = page["covered"], page["nodes"]
+    return f"{_author(page)} {_whereof(page['covered'])}"
+
+
+def _author(page: Part) -> str:
+    """Who wrote the page, and what leads read of it."""
+    if not page["nodes"]:
+        return f"Written by rules from the ranking, without leads: {text(page['trouble'])}."
+    who = "a lead" if page["by"] == "lead" else "rules"
+    nodes, services = counted(len(page["nodes"]), "node"), counted(page["covered"]["services"], "service")
+    told = (
+        f"Written by {who} at the top of {nodes}, which read {page['read']} of {services}; counts are by code, of all."
+    )
+    by_ranking = any(entry["by"] != page["by"] for entry in page["first"])
+    return f"{told} Whom to begin with says the ranking." if by_ranking else told
+
+
+def _whereof(covered: Part) -> str:
     tasks = covered["tasks"]
     failed = ", ".join(f"{count} {text(reason)}" for reason, count in tasks["failed"].items())
     ended = f" (failed: {failed})" if failed else ""
     return (
-        f"Written by {'a lead' if page['by'] == 'lead' else 'rules'} at the top of "
-        f"{counted(len(nodes), 'node')} over {covered['services']} services, {covered['reported']} of them "
-        f"reported, {tasks['succeeded']}/{tasks['planned']} tasks answered{ended}."
+        f"{covered['reported']}/{covered['services']} services reported, "
+        f"{tasks['succeeded']}/{tasks['planned']} tasks answered{ended}."
     )
 
 
@@ -104,10 +112,19 @@ def _first(entry: Part) -> str:
 
 
 def _cause(cause: Part) -> str:
+    if not cause["citations"]:  # nobody but code names it
+        return f"- **{text(cause['name'])}**, {_services(cause)}: {counted(cause['findings'], 'finding')}"
     return (
         f"- **{text(cause['name'])}**, {_services(cause)}: "
         f"{text(cause['claim'], characters_max=CLAIM_CHARACTERS_MAX)} [{_codes(cause['citations'])}]"
     )
+
+
+def _counted_first(told: Sequence[Part], entries_max: int) -> list[Part]:
+    """What code counts, as far as a page goes, and then some of what only leads name."""
+    sure = [one for one in told if not one["at_least"]]
+    named = [one for one in told if one["at_least"]]
+    return [*sure[:entries_max], *named[:NAMED_MAX]]
 
 
 def _owner(load: Part) -> str:
@@ -119,11 +136,11 @@ def _owner(load: Part) -> str:
 
 
 def _unknown(page: Part) -> list[str]:
-    lines = [f"- {text(gap['what'])}: {_services(gap)}" for gap in page["not_known"][:GAPS_MAX]]
+    lines = [f"- {text(gap['what'])}: {_services(gap)}" for gap in _counted_first(page["not_known"], GAPS_MAX)]
     if page["left_out"]:
         lines.append(
-            f"- {len(page['left_out'])} services of the lowest ranks were not read for this page, for want of budget: "
-            f"{_names(page['left_out'])}"
+            f"- {counted(len(page['left_out']), 'service')} of the lowest ranks were read by no lead, for want of "
+            f"budget: {_names(page['left_out'])}"
         )
     for part in page["partial"][:PARTIAL_MAX]:
         lines.append(
@@ -140,7 +157,10 @@ def _unknown(page: Part) -> list[str]:
 
 def _services(told: Part) -> str:
     count = told["services_count"]
-    return f"{counted(count, 'service')} ({_names(told['services'], count)})"
+    if not told["services"]:
+        return "services that its lead does not name"
+    more = "at least " if told.get("at_least") else ""
+    return f"{more}{counted(count, 'service')} ({_names(told['services'], count)})"
 
 
 def _names(names: Sequence[str], count: int | None = None) -> str:

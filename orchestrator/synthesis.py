@@ -20,8 +20,8 @@ from orchestrator.claims import SOURCES, Claim
 from orchestrator.estate import Standing, rank
 from orchestrator.evidence import Evidence, Failed, State
 from orchestrator.rows import Rows, told
-from orchestrator.scoring import Verdict
 from orchestrator.spend import Spend
+from orchestrator.unread import not_known
 
 SCHEMA = "muster.audit/1"
 Json: TypeAlias = "dict[str, Any]"
@@ -65,7 +65,7 @@ def summarize(
     """The summary of a batch, ready for `encoded`. Services come worst first.
 
     `evidence` is kept by name, and looked up whenever a service's entry is. `page` is what leads made of all services;
-    where they came to one, its summary is the answer.
+    where they came to one, its words end the answer.
     """
     standings = rank(map(brief_of, evidence.values()))
     synthesis: Json = page(standings) if page else {"by": "rules"}
@@ -73,7 +73,7 @@ def summarize(
         "schema": SCHEMA,
         "run_id": head.run_id,
         "question": head.question,
-        "answer": synthesis.get("summary", "") or answer(standings),
+        "answer": answer(standings, synthesis),
         "model": head.model,
         "mode": head.mode,
         "status": head.status,
@@ -89,7 +89,7 @@ def summarize(
             "owners": [_owner(share) for share in groups.by_owner(standings)],
         },
         "synthesis": synthesis,
-        "not_known": _not_known(standings),
+        "not_known": not_known(standings),
         "failures": Rows(
             [(standing.brief.name, place) for standing in standings for place in range(len(standing.brief.failed))],
             lambda failed: _failure(failed[0], evidence[failed[0]].failures[failed[1]]),
@@ -182,25 +182,6 @@ def _owner(share: groups.OwnerShare) -> Json:
         "watch": list(share.watch),
         "score_mean": round(share.score_mean, 2),
     }
-
-
-def _not_known(standings: Sequence[Standing]) -> Json:
-    """Where the answer may be wrong for want of a source: names by source, and services that nothing is known of."""
-    return {
-        "absent": _without(standings, State.ABSENT),
-        "failed": _without(standings, State.FAILED),
-        "unknown": [s.brief.name for s in standings if s.verdict is Verdict.UNKNOWN],
-        "not_reported": [s.brief.name for s in standings if not s.brief.weights],
-    }
-
-
-def _without(standings: Sequence[Standing], state: State) -> Json:
-    found: Json = {}
-    for source in SOURCES.values():
-        names: list[JsonValue] = [s.brief.name for s in standings if s.brief.states[source] is state]
-        if names:
-            found[source] = names
-    return found
 
 
 def _failure(service: str, failed: Failed) -> Json:

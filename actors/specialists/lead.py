@@ -76,7 +76,8 @@ rules and are not yours to change; findings carry ids such as cart#2. Above it y
 about their parts, with the rank, score, verdict and owner of each service that they name.
 
 - Begin with what is urgent and shared. Join causes that mean the same under one name and add their services up;
-  services of different parts are different services.
+  services of different parts are different services. Where records name a cause, take one of their names as it
+  stands: code counts the services of a name that it knows.
 - A symptom belongs to the service that causes it.
 - Cite ids of findings as they stand. Cite and name only what you were given.
 - Say what is not known: sources that are absent or failed, parts that are missing.
@@ -100,7 +101,7 @@ def overview(inputs: Mapping[str, Any]) -> Overview:
     owners = _owners(covered, ranks, inputs)
     gaps = _gaps(pages, ranks)[:GAPS_MAX]
     return Overview(
-        summary=_summary(covered, first, causes, owners, gaps),
+        summary=_summary(first, causes, owners),
         first=[First(**f) for f in first],
         causes=causes,
         owners=owners,
@@ -134,11 +135,18 @@ def check_citations(context: ToolContext, citations: Sequence[str]) -> Iterable[
     return [citation for citation in citations if citation not in given]
 
 
+def urgent(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Why to look at this service, if anybody should."""
+    findings = record["findings"][:3] if record["verdict"] in ("needs_work", "watch") else []
+    if not findings:
+        return None
+    return {"service": record["service"], "why": findings[0]["claim"], "citations": [f["id"] for f in findings]}
+
+
 def _page_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """One service's record in the form of a page, so that records and pages are merged by the same rules."""
     name, findings = record["service"], record["findings"]
-    urgent = findings[:3] if record["verdict"] in ("needs_work", "watch") else []
-    why = {"service": name, "why": urgent[0]["claim"], "citations": [f["id"] for f in urgent]} if urgent else None
+    why = urgent(record)
     causes: dict[str, dict[str, Any]] = {}
     for finding in findings:
         if finding["cause"] and finding["cause"] not in causes:
@@ -207,7 +215,7 @@ def _owners(covered: Mapping[str, Any], ranks: Mapping[str, int], inputs: Mappin
     return [
         OwnerLoad(
             owner=share["owner"],
-            claim=f"{share['needs_work']} of {share['services']} services need work, {share['watch']} to watch",
+            claim=_begin_with(services.get(share["owner"], [])) or "Nothing that cannot wait",
             services=services.get(share["owner"], [])[:FEW_NAMES_MAX],
         )
         for share in covered["owners"][:OWNERS_MAX]
@@ -215,24 +223,19 @@ def _owners(covered: Mapping[str, Any], ranks: Mapping[str, int], inputs: Mappin
     ]
 
 
-def _summary(
-    covered: Mapping[str, Any], first: Sequence[Any], causes: Sequence[Cause], owners: Sequence[OwnerLoad],
-    gaps: Sequence[Unknown],
-) -> str:  # fmt: skip
-    verdicts = covered["verdicts"]
-    said = [f"{verdicts['needs_work']} of {covered['services']} services need work and {verdicts['watch']} watching."]
-    if first:
-        said.append(f"Begin with {', '.join(f['service'] for f in first[:5])}.")
-    wide = [f"{cause.name} ({cause.services_count} services)" for cause in causes[:3] if cause.services_count > 1]
-    if wide:
-        said.append(f"The widest common causes are {'; '.join(wide)}.")
-    if owners:
-        said.append(f"Most of the work is with {owners[0].owner or 'nobody'}: {owners[0].claim}.")
-    if gaps:
-        said.append(f"Not known: {gaps[0].what} ({gaps[0].services_count} services).")
-    if covered["services"] > covered["reported"]:
-        said.append(f"Nothing was read of {covered['services'] - covered['reported']} services.")
-    return " ".join(said)[:1_500]
+def _summary(first: Sequence[Any], causes: Sequence[Cause], owners: Sequence[OwnerLoad]) -> str:
+    """What stands out, without figures: those of the whole estate stand beside it."""
+    wide = [cause.name for cause in causes[:3] if cause.services_count > 1]
+    said = [
+        _begin_with([f["service"] for f in first]),
+        f"Shared causes: {'; '.join(name.rstrip('.') for name in wide)}." if wide else "",
+        f"Most of the work is with {owners[0].owner or 'nobody'}." if owners else "",
+    ]
+    return " ".join(filter(None, said))[:1_500] or "Nothing stands out."
+
+
+def _begin_with(names: Sequence[str]) -> str:
+    return f"Begin with {', '.join(names[:5])}." if names else ""
 
 
 def _by_name(named: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Mapping[str, Any]]]:

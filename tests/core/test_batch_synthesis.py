@@ -12,11 +12,13 @@ from actors.contracts import Reason, Result, Task
 from actors.specialists.lead import LEAD, overview, seen
 from actors.tools.base import ToolContext
 from actors.tools.shared import Shared
-from orchestrator.batch_synthesis import Bounds, synthesis_page
+from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
+from orchestrator.evidence import Evidence
+from orchestrator.groups import by_cause
 from orchestrator.report_synthesis import synthesis
 from orchestrator.runs import State
 from orchestrator.synthesis import encoded, summarize
-from support.answers import HEAD, by_name
+from support.answers import HEAD, a_finding, an_answer, by_name, evidence_of, ranked
 from support.batches import Answerer, a_service, by_rules, carried_through, estate, failing, last_run, standings
 from support.tasks import a_result
 
@@ -83,9 +85,40 @@ def test_a_small_budget_shows_less_of_each_service_and_then_fewer_services_and_s
     )
 
     assert rich["left_out"] == []
-    assert len(poor["left_out"]) + poor["covered"]["services"] == 2_000
+    assert len(poor["left_out"]) + poor["read"] == 2_000
     assert standings(2_000)[0].brief.name in poor["nodes"][0]["read"]
-    assert "were not read for this page" in "\n".join(synthesis({"synthesis": poor}))
+    assert "were read by no lead, for want of budget" in "\n".join(synthesis({"synthesis": poor}))
+
+
+def test_what_code_counts_it_counts_over_all_services_whatever_leads_have_read() -> None:
+    """Counting costs no tokens: a small budget takes words from the page, and no figure."""
+    rich, poor = (page_of(2_000, Bounds(batch_id="b", tokens_per_task=200_000, tokens_left=t)) for t in (None, 60_000))
+
+    assert 0 < poor["read"] < 2_000
+    assert poor["covered"] == rich["covered"]
+    assert poor["owners"] != []
+    for name in ("covered", "not_known"):
+        assert poor[name] == rich[name]
+    for name in ("causes", "owners"):
+        assert [_figures(entry) for entry in poor[name]] == [_figures(entry) for entry in rich[name]]
+
+
+def _figures(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: said for name, said in entry.items() if name not in ("claim", "citations", "by")}
+
+
+@pytest.mark.parametrize("tokens_left", [0, 1, 20_000])
+def test_where_no_lead_can_be_paid_rules_write_over_all_services(tokens_left: int) -> None:
+    """A page about the handful that the rest of the budget pays for would be worse than none: nobody is asked."""
+    bounds = Bounds(batch_id="b", tokens_per_task=200_000, tokens_left=tokens_left)
+    run = last_run(300, bounds)
+    page = synthesis_page(run, carried_through(run), standings(300))
+
+    assert not carried_through(run).planned
+    assert (page["by"], page["trouble"]) == ("rules", "what the budget had left pays for no lead")
+    assert page["covered"]["services"] == 300
+    assert [entry["service"] for entry in page["first"]] == [s.brief.name for s in standings(300)[:15]]
+    assert {cause["services_count"] for cause in page["causes"]} == {100}
 
 
 def test_the_page_of_a_lead_that_failed_is_written_by_rules_and_named() -> None:
@@ -124,8 +157,95 @@ def test_what_a_lead_cannot_have_read_is_struck() -> None:
     page = page_of(40, answer=inventive)
 
     assert "ghost" not in json.dumps({name: page[name] for name in ("first", "causes", "owners", "not_known")})
-    assert all(cause["services_count"] <= 40 for cause in page["causes"])
+    assert {cause["services_count"] for cause in page["causes"]} <= {13, 14}
     assert {"svc-9999#1", "ghost#1"} <= {said for entry in page["struck"] for said in entry.get("citations", ())}
+
+
+def test_causes_are_counted_over_all_records_whatever_pages_on_the_way_had_room_for() -> None:
+    """A page keeps ten causes, so a lower node drops some; the counts and their order are those of the groups."""
+    evidence = [_with_causes(f"svc-{n:04d}", f"cause {n % 23}", f"reason {n % 7}") for n in range(400)]
+    run = synthesis_run(ranked(*evidence), by_name(*evidence), SMALL)
+    page = synthesis_page(run, carried_through(run), ranked(*evidence))
+
+    groups = [(group.name, len(group.services)) for group in by_cause(ranked(*evidence))]
+    told = [(cause["name"], cause["services_count"]) for cause in page["causes"]]
+    assert len(page["nodes"]) > 3
+    assert told[:10] == groups[:10]
+    assert set(told) <= set(groups)
+    assert not any(cause["at_least"] for cause in page["causes"])
+
+
+def _with_causes(name: str, *causes: str) -> Evidence:
+    findings = [a_finding(f"{name} suffers from {cause}", severity="high", cause=cause) for cause in causes]
+    return evidence_of(an_answer(*findings, service=name), service=name, agents=("incidents",))
+
+
+def test_a_cause_that_only_a_lead_names_has_at_least_the_services_that_it_names() -> None:
+    """No record knows it by that name, so its count is nobody's but the lead's, and no larger than what it shows."""
+
+    def sweeping(task: Task) -> Result:
+        told = overview(task.inputs).model_dump()
+        told["causes"][0] |= {"name": "All is lost", "services": ["svc-0001", "svc-0002"], "services_count": 10**9}
+        return a_result(task, answer=json.dumps(told))
+
+    page = page_of(40, answer=sweeping)
+
+    lost = next(cause for cause in page["causes"] if cause["name"] == "All is lost")
+    assert (lost["services_count"], lost["at_least"]) == (2, True)
+    assert "**All is lost**, at least 2 services (svc-0001, svc-0002)" in "\n".join(synthesis({"synthesis": page}))
+    assert len([cause for cause in page["causes"] if not cause["at_least"]]) == 3
+
+
+def test_what_was_not_read_is_on_the_page_though_its_lead_says_nothing_of_it() -> None:
+    """A lead sees a few findings of each service; of whom too little was read, code knows."""
+
+    def silent(task: Task) -> Result:
+        told = overview(task.inputs).model_dump() | {
+            "not_known": [{"what": "Why", "services": [], "services_count": 9}]
+        }
+        return a_result(task, answer=json.dumps(told))
+
+    dark = [evidence_of(an_answer(service=f"dark-{n}"), service=f"dark-{n}", agents=("incidents",)) for n in range(3)]
+    evidence = [*map(a_service, range(20)), *dark]
+    run = synthesis_run(ranked(*evidence), by_name(*evidence), SMALL)
+    page = synthesis_page(run, carried_through(run, silent), ranked(*evidence))
+
+    counts = {gap["what"]: (gap["services_count"], gap["by"]) for gap in page["not_known"]}
+    assert counts["too little was read to call them healthy"] == (3, "rules")
+    assert counts["git absent"] == (5, "rules")
+    assert counts["Why"] == (0, "lead")
+    assert "too little was read to call them healthy: 3 services" in "\n".join(synthesis({"synthesis": page}))
+
+
+def test_the_answer_begins_with_counts_and_ends_in_the_words_of_the_lead() -> None:
+    """Free text is nobody's figure: a reader sees what was counted first, and whose words follow."""
+
+    def cheerful(task: Task) -> Result:
+        told = overview(task.inputs).model_dump() | {"summary": "ALL 40 services are healthy"}
+        return a_result(task, answer=json.dumps(told))
+
+    run = last_run(40, SMALL)
+    state = carried_through(run, cheerful)
+    summary = summarize(HEAD, estate(40), lambda ranked: synthesis_page(run, state, ranked))
+
+    counted, _, words = summary["answer"].partition(" In the words of the lead that read them all: ")
+    assert counted == summarize(HEAD, estate(40))["answer"]
+    assert words == "ALL 40 services are healthy"
+
+
+def test_what_a_lead_says_twice_stands_on_the_page_once() -> None:
+    """One service named over and over would push all others off it."""
+
+    def stuttering(task: Task) -> Result:
+        told = overview(task.inputs).model_dump()
+        told["first"] = [told["first"][0] | {"why": f"For reason {n}"} for n in range(15)]
+        told["causes"] = [told["causes"][0] | {"name": name} for name in ("no canary", "No Canary ", "no canary")]
+        return a_result(task, answer=json.dumps(told))
+
+    page = page_of(40, answer=stuttering)
+
+    assert [entry["why"] for entry in page["first"]] == ["For reason 0"]
+    assert [cause["name"] for cause in page["causes"]].count("no canary") == 1
 
 
 def test_a_service_has_one_score_wherever_it_is_named() -> None:
@@ -171,8 +291,12 @@ def test_the_page_stays_a_page_whatever_the_number_of_services() -> None:
     assert sum(map(len, lines)) < 12_000
 
 
-def test_a_synthesis_that_was_stopped_says_so() -> None:
-    """An interrupted batch still has a report."""
+def test_rules_stand_in_for_leads_that_were_never_asked() -> None:
+    """An interrupted batch has the page that it would have had without leads, and says why there were none."""
     page = synthesis_page(last_run(40, SMALL), State(), standings(40))
+    without = "\n".join(synthesis(summarize(HEAD, estate(40))))
 
-    assert "ended before its page was written" in "\n".join(synthesis({"synthesis": page}))
+    told = "\n".join(synthesis({"synthesis": page}))
+    assert (page["by"], page["read"], page["nodes"]) == ("rules", 0, [])
+    assert "without leads: the batch ended before its leads were asked" in told
+    assert told.partition("### ")[2] == without.partition("### ")[2]

@@ -30,7 +30,7 @@ def test_the_answer_comes_from_the_tree_and_its_cost_is_in_the_table(manifest: P
     summary = summary_of(tmp_path / "run")
     assert ended.status == 0, ended.stderr
     assert summary["synthesis"]["by"] == "lead"
-    assert summary["answer"] == summary["synthesis"]["summary"]
+    assert summary["answer"].endswith(f"In the words of the lead that read them all: {summary['synthesis']['summary']}")
     assert summary["synthesis"]["covered"]["services"] == 8
     assert "## Synthesis" in (tmp_path / "run" / "report.md").read_text()
     rows = RunDirectory.look(tmp_path / "run").effective().to_pylist()
@@ -58,14 +58,31 @@ def test_the_ceiling_holds_for_leads_too_and_the_page_says_what_was_skipped(mani
     assert "budget_skip" in (tmp_path / "run" / "report.md").read_text().partition("## Synthesis")[2].split("###")[0]
 
 
-def test_a_batch_of_which_nothing_was_answered_says_that_it_has_no_page(manifest: Path, tmp_path: Path) -> None:
+def test_a_batch_of_which_nothing_was_answered_has_the_page_of_the_rules(manifest: Path, tmp_path: Path) -> None:
     """Leads are not asked about nothing, and the report does not leave out what was asked for."""
     ended = audit(manifest, tmp_path / "run", "--budget-tokens", 1_000, "--on-exhausted", "skip")
 
     synthesis = summary_of(tmp_path / "run")["synthesis"]
+    page = (tmp_path / "run" / "report.md").read_text().partition("## Synthesis")[2].partition("\n## ")[0]
     assert ended.status == 4
-    assert synthesis["by"] == "nobody"
-    assert "There is none" in (tmp_path / "run" / "report.md").read_text().partition("## Synthesis")[2]
+    assert (synthesis["by"], synthesis["trouble"].partition(",")[0]) == ("rules", "no task was answered")
+    assert synthesis["covered"]["services"] == 8
+    assert "Written by rules" in page
+    assert "nothing was read: 8 services" in page
+
+
+def test_a_batch_that_cannot_pay_its_leads_answers_for_all_services_as_rules_do(manifest: Path, tmp_path: Path) -> None:
+    """What was read is counted, however little the sub-agents have left for those who would read it together."""
+    small = ("--tokens-per-run", 60_000, "--concurrency", 1)  # of each sub-agent 15,000, below what a lead needs
+    plain = audit(manifest, tmp_path / "rules", *small, "--synthesis", "rules")
+    spent = summary_of(tmp_path / "rules")["budget"]["spent_tokens"]
+    poor = audit(manifest, tmp_path / "poor", *small, "--budget-tokens", spent + 16_000)
+
+    rules, leads = (summary_of(tmp_path / name) for name in ("rules", "poor"))
+    assert (plain.status, poor.status) == (0, 0), poor.stderr
+    assert leads["answer"] == rules["answer"]
+    assert leads["services"] == rules["services"]
+    assert (leads["synthesis"]["by"], leads["synthesis"]["nodes"]) == ("rules", [])
 
 
 def test_without_the_option_rules_write_the_answer_as_ever(manifest: Path, tmp_path: Path) -> None:
