@@ -61,7 +61,7 @@ def dollars(microusd: int | None) -> str:
 
 
 def _not_whole(unit: str, value: object) -> BudgetError:
-    return BudgetError(f"{unit} is {value!r}, and must be a whole number from 0 to 2**62")
+    return BudgetError(f"{unit} is {value!r:.60}, and must be a whole number from 0 to {UNLIMITED - 1:,}")
 
 
 Period: TypeAlias = Literal["day", "month"]

@@ -2,74 +2,51 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
-import yaml
 
 from actors.overseer import EVERY_TURNS
 from actors.specialists.base import DEADLINE_S
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
+from jobs.config_file import configured
+from jobs.option_values import Number, Option
+from orchestrator.ranges import DOLLARS, MICRO, PERCENT, RANGES
 from orchestrator.settings import CONCURRENCY, TOKENS_PER_RUN, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-MICRO = 1_000_000
+
+# Settings that are taken as an option says them, where a command has it.
+_SETTINGS = {
+    "fallback_model": "fallback_model", "watchdog_model": "watchdog_model", "watchdog_turns": "watchdog_turns",
+    "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max", "hosts": "hosts_per_agent",
+    "drivers": "drivers", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
+    "tokens_per_run": "tokens_per_run", "budget_tokens": "tokens_max", "on_exhausted": "on_exhausted",
+    "shared_budget": "shared_budget", "min_fraction": "min_fraction", "transcripts": "transcripts",
+    "synthesis": "synthesis", "dashboard": "dashboard",
+}  # fmt: skip
+# What numbers may be: the same in every command that takes them.
+_NUMBERS = {
+    **{f"--{name.replace('_', '-')}": Number(RANGES[field]) for name, field in _SETTINGS.items() if field in RANGES},
+    "--budget-dollars": Number(DOLLARS),
+    "--alert-at": Number(PERCENT),
+}
 
 
 def option(flag: str, *names: str, **given: Any) -> Callable[[Command], Command]:
-    """`--flag`, or `MUSTER_FLAG` in the environment."""
+    """`--flag`, or `MUSTER_FLAG` in the environment. A number of a batch is held to its range."""
     variable = "MUSTER_" + flag.lstrip("-").replace("-", "_").upper()
-    return click.option(flag, *names, envvar=variable, show_envvar=True, **given)
-
-
-def _configured(context: click.Context, _: click.Parameter, file: Path | None) -> Path | None:
-    """Values of a YAML file stand behind options and variables. Unknown keys are a mistake."""
-    if file is None:
-        return None
-    try:
-        read = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(
-            f"--config {str(file)!r} cannot be read ({_trouble(error)}): name a YAML file of options"
-        ) from None
-    known = _keys(context.command)
-    given = {str(key).replace("-", "_"): value for key, value in read.items()} if isinstance(read, dict) else {"": read}
-    unknown = sorted(given.keys() - known.keys())
-    if unknown:
-        raise SettingsError(f"--config {str(file)!r}: {unknown[0]!r} is no option of {context.command.name!r}")
-    context.default_map = {**(context.default_map or {}), **{known[key]: value for key, value in given.items()}}
-    return file
-
-
-def _keys(command: click.Command) -> dict[str, str]:
-    """A command's options as a file says them, with what the command calls them."""
-    return {
-        flag.lstrip("-").replace("-", "_"): str(parameter.name)
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and parameter.expose_value
-        for flag in parameter.opts
-    }
-
-
-def _trouble(error: OSError | UnicodeDecodeError | yaml.YAMLError) -> str:
-    """What is wrong with a file, in a few words."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is not UTF-8"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
+    kind = {"type": _NUMBERS[flag]} if flag in _NUMBERS else {}
+    return click.option(flag, *names, cls=Option, envvar=variable, show_envvar=True, **{**given, **kind})
 
 
 # Of every command that sets sub-agents to work.
 _OPTIONS = (
-    option("--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, callback=_configured,
+    option("--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, callback=configured,
            expose_value=False, help="A YAML file that holds any of these options."),
     option("--run-dir", default="",
            help="Where the run leaves its files: a folder, or a URI such as s3://… [default: runs/<command>-<time>]"),
@@ -83,24 +60,24 @@ _OPTIONS = (
            help="Who answers while a model is down: a model, several with commas, or offline at the end (rules)."),
     option("--watchdog-model", default="",
            help="A cheap model that is asked now and then whether a sub-agent makes progress. [default: rules alone]"),
-    option("--watchdog-turns", type=int, default=EVERY_TURNS, show_default=True,
+    option("--watchdog-turns", default=EVERY_TURNS, show_default=True,
            help="Turns with tools from one such look to the next."),
     option("--cache", default="", help="A folder that keeps replies and tool results for later runs. [default: none]"),
     option("--base-url", default="", help="A server that speaks the Messages API."),
     option("--key-file", default="", help="A file that holds the API key; else ANTHROPIC_API_KEY."),
-    option("--timeout", type=float, default=DEADLINE_S, show_default=True, help="Seconds that a sub-agent has."),
-    option("--turns", type=int, default=12, show_default=True, help="Model calls that a sub-agent has."),
-    option("--tokens-per-run", type=int, default=TOKENS_PER_RUN, show_default=True,
+    option("--timeout", default=DEADLINE_S, show_default=True, help="Seconds that a sub-agent has."),
+    option("--turns", default=12, show_default=True, help="Model calls that a sub-agent has."),
+    option("--tokens-per-run", default=TOKENS_PER_RUN, show_default=True,
            help="Ceiling of each run; a sub-agent has a fourth of it."),
-    option("--budget-tokens", type=int, default=None, help="Ceiling of the batch, in tokens. [default: the runs']"),
-    option("--budget-dollars", type=float, default=None, help="Ceiling of the batch, in US dollars."),
+    option("--budget-tokens", default=None, help="Ceiling of the batch, in tokens. [default: the runs']"),
+    option("--budget-dollars", default=None, help="Ceiling of the batch, in US dollars."),
     option("--on-exhausted", type=click.Choice(["wait", "skip"]), default="wait", show_default=True,
            help="What a task does when nothing is free: wait its turn, or be skipped."),
     option("--shared-budget", default="", help="Draw on a ceiling of this name that outlives the job (cluster only)."),
-    option("--alert-at", type=int, multiple=True, help="Say so when this percentage of a ceiling is spent, too."),
+    option("--alert-at", multiple=True, help="Say so when this percentage of a ceiling is spent, too."),
     option("--alert-command", default="", help="Run this at each alert, with MUSTER_ALERT_* in its environment."),
     option("--prices", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Own prices, YAML."),
-    option("--deadline", type=float, default=None, help="Seconds that the whole batch has."),
+    option("--deadline", default=None, help="Seconds that the whole batch has."),
     option("--log-content", type=click.Choice(["on", "off"]), default="on", show_default=True,
            help="Whether inputs and outputs of sub-agents are logged."),
     option("--transcripts", type=click.Choice(["all", "failures", "none"]), default="failures", show_default=True,
@@ -108,25 +85,16 @@ _OPTIONS = (
 )  # fmt: skip
 # Of those that have many at work, for one answer over all.
 _OF_MANY = (
-    option("--concurrency", type=int, default=CONCURRENCY, show_default=True, help="Sub-agents at work at once."),
-    option("--hosts", type=int, default=1, show_default=True, help="Hosts of each specialist."),
-    option("--drivers", type=int, default=1, show_default=True,
+    option("--concurrency", default=CONCURRENCY, show_default=True, help="Sub-agents at work at once."),
+    option("--hosts", default=1, show_default=True, help="Hosts of each specialist."),
+    option("--drivers", default=1, show_default=True,
            help="Drivers that share the batch, each with hosts of its own: more when one driver's loop is the limit."),
-    option("--min-fraction", type=float, default=0.7, show_default=True, help="Quorum: share of tasks answered."),
-    option("--run-deadline", type=float, default=None, help="Seconds that each run has, from its admission on."),
+    option("--min-fraction", default=0.7, show_default=True, help="Quorum: share of tasks answered."),
+    option("--run-deadline", default=None, help="Seconds that each run has, from its admission on."),
     option("--synthesis", type=click.Choice(["rules", "tree"]), default="rules", show_default=True,
            help="Who writes the page over all runs: rules, or leads that read the runs' records in a tree."),
     option("--json", "as_json", is_flag=True, help="The summary on stdout."),
 )  # fmt: skip
-# Settings that are taken as an option says them, where a command has it.
-_SETTINGS = {
-    "fallback_model": "fallback_model", "watchdog_model": "watchdog_model", "watchdog_turns": "watchdog_turns",
-    "timeout": "deadline_s", "turns": "turns_max", "concurrency": "sessions_max", "hosts": "hosts_per_agent",
-    "drivers": "drivers", "deadline": "batch_deadline_s", "run_deadline": "run_deadline_s",
-    "tokens_per_run": "tokens_per_run", "budget_tokens": "tokens_max", "on_exhausted": "on_exhausted",
-    "shared_budget": "shared_budget", "min_fraction": "min_fraction", "transcripts": "transcripts",
-    "synthesis": "synthesis", "dashboard": "dashboard",
-}  # fmt: skip
 
 
 def task_options(command: Command) -> Command:
@@ -186,7 +154,9 @@ def refuse_two_places(*, local: bool | None, address: str | None) -> None:
 
 
 def microusd_of(dollars: float | None, flag: str = "--budget-dollars") -> int | None:
-    """Micro-dollars of what `flag` says. Raises SettingsError for what is no number."""
-    if dollars is not None and not math.isfinite(dollars):
-        raise SettingsError(f"{flag} is {dollars} and must be a number: leave it out for no ceiling")
+    """Micro-dollars of what `flag` says. Raises SettingsError for what is no number, or more than can be counted."""
+    if dollars is not None and not 0 <= dollars <= DOLLARS.most:
+        raise SettingsError(
+            f"{flag} is {dollars}, and must be a number from 0 to {DOLLARS.most:,}: leave it out for no ceiling"
+        )
     return None if dollars is None else round(dollars * MICRO)

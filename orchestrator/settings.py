@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import inf
 from typing import Literal
 
 from actors.contracts import JsonValue
@@ -11,6 +10,7 @@ from actors.overseer import EVERY_TURNS, Overseer
 from actors.specialists.base import DEADLINE_S
 from budget import ALERT_PERCENTS
 from budget.errors import SettingsError
+from orchestrator.ranges import PERCENT, RANGES
 
 # The defaults of the public description of the pattern: 4 sub-agents at once, 200 000 tokens a run.
 CONCURRENCY = 4
@@ -58,15 +58,10 @@ class Settings:
     dashboard: bool = False
 
     def __post_init__(self) -> None:
-        above_zero = ("sessions_max", "deadline_s", "turns_max", "tokens_per_run", "grace_s", "runs_ahead",
-                      "hosts_per_agent", "drivers", "tokens_max", "microusd_max", "batch_deadline_s",
-                      "run_deadline_s")  # fmt: skip
-        for name in (*above_zero, "watchdog_turns"):
-            value, kind = getattr(self, name), int | float if name.endswith("_s") else int
-            if value is not None and not (isinstance(value, kind) and 0 < value < inf):
-                kind_said = "a whole number" if kind is int else "a number"
-                must = "above 0" if isinstance(value, kind) and value <= 0 else kind_said
-                raise SettingsError(f"{name} is {value} and must be {must}{_option(name)}")
+        for name, within in RANGES.items():
+            value = getattr(self, name)
+            if value not in within and not (value is None and name in _MAY_BE_NONE):
+                raise SettingsError(f"{name} is {value!r:.60}, and must be {within}: change it in Settings({name}=…)")
         for name in ("spans", "durable", "log_content", "dashboard"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name} is {getattr(self, name)!r} and must be True or False")
@@ -87,12 +82,11 @@ class Settings:
                 f"drivers is {self.drivers} and concurrency {self.sessions_max}, and each driver needs a session: "
                 f"set --concurrency to {self.drivers} or more"
             )
-        wrong = [percent for percent in self.alert_percents if not 0 < percent <= 100]
+        wrong = [percent for percent in self.alert_percents if percent not in PERCENT]
         if wrong:
-            raise SettingsError(f"alert_percents holds {wrong[0]} and must lie between 1 and 100")
-        if not 0.0 <= self.min_fraction <= 1.0:
             raise SettingsError(
-                f"min_fraction is {self.min_fraction} and must lie between 0 and 1{_option('min_fraction')}"
+                f"alert_percents holds {wrong[0]!r:.60}, and each must be {PERCENT}: change it in "
+                "Settings(alert_percents=…)"
             )
 
     @property
@@ -126,18 +120,4 @@ _CHOICES = {
     "synthesis": ("rules", "tree"),
 }
 
-# What the command line calls them, where it does so by another name.
-_OPTIONS = {
-    "sessions_max": "concurrency",
-    "deadline_s": "timeout",
-    "turns_max": "turns",
-    "tokens_max": "budget-tokens",
-    "microusd_max": "budget-dollars",
-    "batch_deadline_s": "deadline",
-    "run_deadline_s": "run-deadline",
-    "hosts_per_agent": "hosts",
-}
-
-
-def _option(name: str) -> str:
-    return f": set --{_OPTIONS.get(name, name.replace('_', '-'))}"
+_MAY_BE_NONE = ("tokens_max", "microusd_max", "batch_deadline_s", "run_deadline_s", "runs_ahead")

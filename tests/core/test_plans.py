@@ -109,15 +109,15 @@ def test_a_task_of_wrong_kinds_is_refused_where_it_is_made(named: str, value: ob
 @pytest.mark.parametrize(
     ("named", "value", "said"),
     [
-        ("sessions_max", 4.0, "sessions_max is 4.0 and must be a whole number: set --concurrency"),
-        ("sessions_max", 0, "sessions_max is 0 and must be above 0: set --concurrency"),
-        ("deadline_s", "5", "deadline_s is 5 and must be a number: set --timeout"),
+        ("sessions_max", 4.0, "sessions_max is 4.0, and must be a whole number from 1 to"),
+        ("sessions_max", 0, "sessions_max is 0, and must be a whole number from 1 to"),
+        ("deadline_s", "5", "deadline_s is '5', and must be a number above 0"),
         ("spans", 0, "spans is 0 and must be True or False"),
         ("durable", "no", "durable is 'no' and must be True or False"),
     ],
 )
 def test_settings_of_wrong_kinds_are_refused_in_a_sentence(named: str, value: object, said: str) -> None:
-    """With the option that sets them, where there is one."""
+    """With the value, and what it must be."""
     with pytest.raises(SettingsError, match=said):
         Settings(**{named: value})  # type: ignore[arg-type]
 

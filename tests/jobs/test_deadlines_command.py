@@ -34,4 +34,4 @@ def test_a_deadline_of_nothing_is_refused_by_its_name() -> None:
     ended = muster("audit", "nowhere.yaml", "--local", "--run-deadline", "0")
 
     assert ended.status == 2
-    assert "set --run-deadline" in ended.stderr
+    assert "--run-deadline is 0" in ended.stderr
