@@ -51,4 +51,5 @@ def bounds_of(settings: Settings, batch_id: str, tally: Tally) -> Bounds:
         tokens_left=None if settings.tokens_max is None else max(0, settings.tokens_max - tally.spent_tokens),
         deadline_s=settings.deadline_s,
         priority=tally.runs_admitted,
+        waits=settings.on_exhausted == "wait",
     )

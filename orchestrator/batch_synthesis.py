@@ -6,21 +6,22 @@ its page, and the page at the top says so: a lost node loses no service.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import accumulate
 from typing import cast
 
 from actors import prompts
-from actors.assembly import role_of
 from actors.contracts import Outcome, Task
-from actors.models.base import REQUEST_OVERHEAD_TOKENS
+from actors.session import byte_length
 from actors.specialists.lead import LEAD, Overview
 from orchestrator import synthesis_records as records
 from orchestrator.causes import Causes
 from orchestrator.estate import Standing
 from orchestrator.evidence import Evidence
+from orchestrator.lead_costs import PAYLOAD_BYTES_MIN, WINDOW_TOKENS, affords, hold_tokens, payload_bytes
 from orchestrator.lead_pages import LISTS, SHAPES, page_of, shortened
 from orchestrator.patterns import Tree
 from orchestrator.runs import Run, State
@@ -28,18 +29,18 @@ from orchestrator.synthesis_page import Led, page_over
 from orchestrator.synthesis_records import Covered, Json
 
 RUN_ID = "@synthesis"  # no service's name begins with an @
-WINDOW_TOKENS = 200_000  # the context window that all current models of the price list have at least
-PAYLOAD_BYTES_MIN = 8_000  # a few services: below this a tree would only stack pages
 DEADLINE_S_MIN = 180.0  # a page of 8,192 tokens at 50 tokens a second
 TURNS_MAX = 2  # the page, and one repair of it
 DETAILS = (5, 3, 1)  # findings of a service that are shown, the most that the budget allows
 READ_MIN = 20  # services that a lead is asked about, where there are more: fewer say nothing of what all have in common
-BYTES_PER_TOKEN = 3  # of JSON with names and figures; four is usual for English text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a node may take. `tokens_left` is what the batch has left for all nodes; None: no ceiling."""
+    """What a node may take. `tokens_left` is what the batch has left for all nodes; None: no ceiling.
+
+    `waits`: whether a node that cannot be paid for just now waits until others give back what they did not need.
+    """
 
     batch_id: str
     tokens_per_task: int
@@ -47,6 +48,7 @@ class Bounds:
     deadline_s: float = DEADLINE_S_MIN
     window_tokens: int = WINDOW_TOKENS
     priority: int = 0
+    waits: bool = True
 
     @property
     def tokens_max(self) -> int:
@@ -55,13 +57,10 @@ class Bounds:
         return max(1, min(self.window_tokens, self.tokens_per_task, left))
 
     @property
-    def payload_bytes_max(self) -> int:
-        """What a node may be given to read. A byte counts as a token: before the call nobody knows it better."""
-        return max(PAYLOAD_BYTES_MIN, self.tokens_max - _STANDING_TOKENS - LEAD.output_tokens_max)
-
-
-COUNTS_BYTES = 6_000  # the objective, and what `covered` says of up to 30 owners
-_STANDING_TOKENS = role_of(LEAD, "").standing_tokens + REQUEST_OVERHEAD_TOKENS + COUNTS_BYTES
+    def payloads(self) -> Sequence[int]:
+        """Bytes that a node may be given to read, the most first: smaller nodes hold less while others are read."""
+        most = payload_bytes(self.tokens_max)
+        return [size for size in (most, most // 2, most // 4, most // 8) if size >= PAYLOAD_BYTES_MIN or size == most]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +79,12 @@ class LeadMerge:
     """How leads merge: what they are given, what of their answer stands, and who stands in for one that failed."""
 
     bounds: Bounds
+    payload_bytes: int
     facts: Mapping[str, Json]  # of every service, by name
     evidence: Mapping[str, Evidence]
 
     def groups(self, items: Sequence[Item]) -> Sequence[Sequence[Item]]:
-        groups = list(_packed(items, self.bounds.payload_bytes_max))
+        groups = list(_packed(items, self.payload_bytes))
         if len(groups) < max(2, len(items)):
             return groups
         return [items[n : n + 2] for n in range(0, len(items), 2)]  # too large for two: leads that fail, and rules
@@ -93,7 +93,7 @@ class LeadMerge:
         bounds, inputs = self.bounds, _inputs(items)
         task_id = f"{RUN_ID}/{level}.{place}-{_fingerprint(inputs)}"
         what = f"{records.total([i.covered for i in items]).services} services"
-        return Task(
+        task = Task(
             id=task_id,
             run_id=RUN_ID,
             agent=LEAD.name,
@@ -107,6 +107,8 @@ class LeadMerge:
             inputs=inputs,
             priority=bounds.priority,
         )
+        opening_bytes = byte_length(prompts.opening(task))
+        return replace(task, tokens_max=min(bounds.tokens_max, hold_tokens(opening_bytes)))
 
     def item(self, task: Task, items: Sequence[Item], outcome: Outcome) -> Item:
         inputs = task.inputs
@@ -120,7 +122,7 @@ class LeadMerge:
             "read": [item.id for item in items],
             "struck": struck,
         }
-        half = self.bounds.payload_bytes_max // 2  # so that at least two pages fit a node
+        half = self.payload_bytes // 2  # so that at least two pages fit a node
         body, size = next((b, s) for b, s in self._bodies(task.id, told, trouble) if s <= half or not _lists(b))
         nodes = tuple(node for item in items for node in item.nodes)
         return Item(id=task.id, body=body, size_bytes=size, covered=covered, nodes=(*nodes, node))
@@ -140,11 +142,20 @@ class LeadMerge:
             yield body, records.size_bytes(body)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What leads are given: records, how many bytes of them each node, and which services there is no money for."""
+
+    leaves: Sequence[Item] = ()
+    payload_bytes: int = PAYLOAD_BYTES_MIN
+    left_out: Sequence[str] = ()
+
+
 def synthesis_run(standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds) -> Run:
     """The run that comes to one page about all `standings`, whose findings are in `evidence`, by name."""
-    leaves, left_out = _leaves(standings, evidence, bounds)
-    merge = LeadMerge(bounds, {s.brief.name: records.facts(s) for s in standings}, evidence)
-    return Run(id=RUN_ID, pattern=Tree(leaves, merge), subject="synthesis", context={"left_out": [*left_out]})
+    read = _read(standings, evidence, bounds)
+    merge = LeadMerge(bounds, read.payload_bytes, {s.brief.name: records.facts(s) for s in standings}, evidence)
+    return Run(id=RUN_ID, pattern=Tree(read.leaves, merge), subject="synthesis", context={"left_out": [*read.left_out]})
 
 
 def synthesis_page(run: Run, state: State, standings: Sequence[Standing]) -> Json:
@@ -168,38 +179,35 @@ def _why_none(tree: Tree[Item], state: State, standings: Sequence[Standing]) -> 
     return f"the batch ended before its leads {'had' if state.planned else 'were asked'}"
 
 
-def _leaves(
-    standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds
-) -> tuple[list[Item], list[str]]:
-    """Every service's record at the greatest detail that the budget allows, and who had to be left out of it."""
+def _read(standings: Sequence[Standing], evidence: Mapping[str, Evidence], bounds: Bounds) -> Read:
+    """Every service at the greatest detail that the budget allows, or else those of the highest ranks."""
     causes = Causes.of(standing.brief for standing in standings)
     ordered = records.by_cause(standings, causes)
     leaves: list[Item] = []
-    left_tokens = float("inf") if bounds.tokens_left is None else bounds.tokens_left
     for findings_max in DETAILS:
         leaves = [_leaf(s, evidence[s.brief.name], causes, findings_max) for s in ordered]
-        if _cost_tokens(leaves, bounds) <= left_tokens:
-            return leaves, []
+        size = sum(leaf.size_bytes + 1 for leaf in leaves)
+        for payload in bounds.payloads:
+            if affords(bounds.tokens_left, size, payload, waits=bounds.waits):
+                return Read(leaves, payload)
     ranked = sorted(leaves, key=lambda leaf: int(leaf.body["rank"]))
-    kept = bisect_right(range(len(ranked)), left_tokens, key=lambda n: _cost_tokens(ranked[: n + 1], bounds))
+    kept, payload = max((_affordable(ranked, payload, bounds), payload) for payload in bounds.payloads)
     if kept < READ_MIN:
-        return [], [leaf.id for leaf in ranked]
+        return Read(left_out=[leaf.id for leaf in ranked])
     read = {leaf.id for leaf in ranked[:kept]}
-    return [leaf for leaf in leaves if leaf.id in read], [leaf.id for leaf in ranked[kept:]]
+    return Read([leaf for leaf in leaves if leaf.id in read], payload, [leaf.id for leaf in ranked[kept:]])
+
+
+def _affordable(ranked: Sequence[Item], payload: int, bounds: Bounds) -> int:
+    """How many of the highest ranks the budget has for, in nodes of this size."""
+    sizes = list(accumulate(leaf.size_bytes + 1 for leaf in ranked))
+    return bisect_left(sizes, True, key=lambda size: not affords(bounds.tokens_left, size, payload, waits=bounds.waits))
 
 
 def _leaf(standing: Standing, evidence: Evidence, causes: Causes, findings_max: int) -> Item:
     body = records.record(standing, evidence, causes, findings_max=findings_max)
     covered = records.covered_by(standing)
     return Item(id=standing.brief.name, body=body, size_bytes=records.size_bytes(body), covered=covered)
-
-
-def _cost_tokens(leaves: Sequence[Item], bounds: Bounds) -> int:
-    """About what a tree over `leaves` spends: every record read once, and a page for each node."""
-    size = sum(leaf.size_bytes for leaf in leaves)
-    nodes = -(-size // bounds.payload_bytes_max)
-    above = nodes // 8 + 1 if nodes > 1 else 0
-    return size // BYTES_PER_TOKEN + (nodes + above) * (LEAD.output_tokens_max + _STANDING_TOKENS)
 
 
 def _packed(items: Sequence[Item], bytes_max: int) -> Iterator[list[Item]]:

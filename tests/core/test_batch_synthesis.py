@@ -8,19 +8,24 @@ from typing import Any
 
 import pytest
 
-from actors.contracts import Reason, Result, Task
+from actors.assembly import role_of
+from actors.contracts import Outcome, Reason, Result, Task, Usage
+from actors.models.base import ModelReply, ModelRequest, StopReason, Text
+from actors.session import Session
 from actors.specialists.lead import LEAD, overview, seen
+from actors.steps import Begun
 from actors.tools.base import ToolContext
 from actors.tools.shared import Shared
 from orchestrator.batch_synthesis import Bounds, synthesis_page, synthesis_run
 from orchestrator.evidence import Evidence
 from orchestrator.groups import by_cause
+from orchestrator.lead_costs import BYTES_PER_TOKEN
 from orchestrator.report_synthesis import synthesis
 from orchestrator.runs import State
 from orchestrator.synthesis import encoded, summarize
 from support.answers import HEAD, a_finding, an_answer, by_name, evidence_of, ranked
 from support.batches import Answerer, a_service, by_rules, carried_through, estate, failing, last_run, standings
-from support.tasks import a_result
+from support.tasks import a_failure, a_result
 
 SMALL = Bounds(batch_id="b", tokens_per_task=32_000)
 
@@ -119,6 +124,46 @@ def test_where_no_lead_can_be_paid_rules_write_over_all_services(tokens_left: in
     assert page["covered"]["services"] == 300
     assert [entry["service"] for entry in page["first"]] == [s.brief.name for s in standings(300)[:15]]
     assert {cause["services_count"] for cause in page["causes"]} == {100}
+
+
+def test_a_node_holds_what_its_reading_can_cost_and_not_its_whole_ceiling() -> None:
+    """What one node holds and does not need, no other can hold: the worst of its first call, and a repair as usual."""
+    run = last_run(40, Bounds(batch_id="b", tokens_per_task=200_000))
+    (task,) = carried_through(run).planned.values()
+    session = Session(task, role_of(LEAD, "m"))
+    first = session.step(Begun())
+    assert isinstance(first, ModelRequest)
+    usage = Usage((session.bound_tokens - first.output_tokens_max) // 3, LEAD.output_tokens_max)
+
+    second = session.step(ModelReply(blocks=(Text("{}"),), usage=usage, model="m", stop_reason=StopReason.END_TURN))
+
+    assert task.tokens_max < 80_000
+    assert first.output_tokens_max == LEAD.output_tokens_max
+    assert isinstance(second, ModelRequest)
+    assert second.output_tokens_max == LEAD.output_tokens_max
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("tokens_left", range(30_000, 500_000, 47_000))
+def test_every_node_that_is_planned_can_be_paid_from_what_the_batch_has_left(tokens_left: int, waits: bool) -> None:
+    """No lead is skipped while the tree is affordable: nodes are so small that one fits beside what others spend."""
+    left = tokens_left
+
+    def paid(task: Task) -> Outcome:
+        nonlocal left
+        if task.tokens_max > left:
+            return a_failure(task, Reason.BUDGET_SKIP)
+        answer = by_rules(task)
+        left -= (len(json.dumps(task.inputs)) + len(json.dumps(answer.output)) + 8_000) // BYTES_PER_TOKEN
+        return answer
+
+    bounds = Bounds(batch_id="b", tokens_per_task=200_000, tokens_left=tokens_left, waits=waits)
+    run = last_run(1_000, bounds)
+    state = carried_through(run, paid)
+    lowest = [task.tokens_max for task in state.planned.values() if "services" in task.inputs]
+
+    assert synthesis_page(run, state, standings(1_000))["partial"] == []
+    assert waits or sum(lowest) <= tokens_left
 
 
 def test_the_page_of_a_lead_that_failed_is_written_by_rules_and_named() -> None:
