@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from jobs import streams
+from jobs import interrupts, streams
 
 
 def main(arguments: Sequence[str] | None = None, prog_name: str | None = None) -> None:
     """Run the command that the arguments say, and end with its status."""
+    interrupts.end_at_once()
     streams.make_good()
     from jobs.commands import muster
     from jobs.performed import ExitStatus, leave

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from budget.errors import MusterError
+from jobs import interrupts
 from jobs.options import batch_options, option, place_of, settings_of
 from jobs.performed import ExitStatus, leave, print_summary
 
@@ -43,12 +44,13 @@ class _Group(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with interrupts.unwinding():
+                return super().invoke(context)
         except MusterError as error:
             click.echo(f"muster: {error}", err=True)
             leave(ExitStatus.CALLERS_MISTAKE)
         except KeyboardInterrupt:  # before a batch that could end in good order has begun, or after it
-            click.echo("muster: interrupted", err=True)
+            click.echo(interrupts.SAID, err=True)
             leave(ExitStatus.INTERRUPTED)
 
 
