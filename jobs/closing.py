@@ -17,7 +17,7 @@ from orchestrator.batch_run import Ending
 from orchestrator.model_use import ModelUse
 from orchestrator.runs import Run, State
 from orchestrator.spend import Spend, spend_of
-from orchestrator.store import RunDirectory
+from orchestrator.store import REPORT, SUMMARY, RunDirectory
 from orchestrator.synthesis import Head, Money, encoded
 
 log = logging.getLogger("muster")
@@ -61,8 +61,8 @@ class Closing:
         without room for Parquet, and where somebody wants the process to end, the segments stay.
         """
         parts = (part.encode("utf-8", "replace") for part in self.job.report(summary))
-        report = self.directory.write_parts("report.md", parts)
-        self.directory.write_parts("summary.json", encoded(summary))
+        report = self.directory.write_parts(REPORT, parts)
+        self.directory.write_parts(SUMMARY, encoded(summary))
         if not self.ending.interrupted:
             self.directory.compact_where_there_is_room()
         return report

@@ -66,8 +66,8 @@ def resume(asked: Resumption) -> Performed:
 
 def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     before = directory.manifest()
-    job = _job_of(before, directory.shown)
-    opened, strange = _settings_of(before, directory.shown)
+    job = job_of(before, directory.shown)
+    opened, strange = stored_settings(before, directory.shown)
     settings = replace(opened, **{**_ceilings(before), **asked.given})
     access = {**cast(Mapping[str, str], before.get("access") or {}), **asked.access}
     model = _model_of(settings, access)
@@ -105,7 +105,8 @@ def _resume(asked: Resumption, directory: RunDirectory) -> Performed:
     return carry_out(request, work_of(request, plan, batch_id, began_s), directory, earlier)
 
 
-def _settings_of(manifest: Mapping[str, JsonValue], shown: str) -> tuple[Settings, list[str]]:
+def stored_settings(manifest: Mapping[str, JsonValue], shown: str) -> tuple[Settings, list[str]]:
+    """The settings that a run was begun with, and what of them this version does not know."""
     try:
         return settings_from(cast(Mapping[str, JsonValue], manifest["settings"]))
     except (ValidationError, SettingsError) as error:
@@ -196,12 +197,13 @@ def _note(
     directory.write_manifest({**kept, "settings": stored, "resumed": [*before.get("resumed", []), note]})
 
 
-def _job_of(manifest: Mapping[str, JsonValue], shown: str) -> Job:
+def job_of(manifest: Mapping[str, JsonValue], shown: str) -> Job:
+    """The job of a run. Raises RunDirectoryError where a program made it, or its manifest lacks something."""
     known, name = JOBS, str(manifest.get("job", ""))
     if manifest.get("schema") != SCHEMA or name not in known:
         raise RunDirectoryError(
             f"run directory {shown!r} holds no run of a job ({name or 'a program made it'}): "
-            f"only those of {', '.join(sorted(known))} can be resumed"
+            f"only those of {', '.join(sorted(known))} can be resumed or reported"
         )
     missing = [key for key in ("run_id", "source", "question", "began_s", "settings") if key not in manifest]
     if missing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from actors.contracts import Reason
-from budget.errors import RunDirectoryError
+from budget.errors import RunDirectoryError, SettingsError
 from jobs.access import access_of, place
 from jobs.options import microusd_of, option, refuse_two_places
 from jobs.performed import leave, print_summary
@@ -91,13 +91,21 @@ def list_runs(folder: str, as_json: bool) -> None:
 @click.argument("run_dir")
 @click.argument("task", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
-def show(run_dir: str, task: str | None, as_json: bool) -> None:
+@click.option("--report", is_flag=True, help="The report; while the run works, over what is done so far.")
+def show(run_dir: str, task: str | None, as_json: bool, report: bool) -> None:
     """How the run in RUN_DIR stands, or all that is kept of one TASK in it."""
     from jobs.listing import as_json as state_as_json
     from jobs.listing import attempts_at, failures_of, page_of, printed, state_of
     from jobs.transcripts import shown_task
 
     directory = RunDirectory.look(place(run_dir) or run_dir)
+    if report:
+        from jobs.so_far import report_of
+
+        if task is not None or as_json:
+            raise SettingsError("--report is about the whole run, and text: leave TASK and --json out, or --report")
+        click.echo(report_of(directory), nl=False)
+        return
     if task is not None:
         told = (
             printed(attempts_at(directory, task))

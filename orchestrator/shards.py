@@ -153,13 +153,14 @@ def replayed(runs: Iterable[Run], known: Known, work: Work) -> Gathered:
     """
     gathered = Gathered()
     for run in runs:
-        state, finished = _state_of(run, known)
+        state, finished = state_of(run, known)
         gathered.add(work, run, state)
         _count(gathered.tally, state, finished, known)
     return gathered
 
 
-def _state_of(run: Run, known: Known) -> tuple[State, bool]:
+def state_of(run: Run, known: Known) -> tuple[State, bool]:
+    """What is known of a run, and whether that is all of it."""
     runs = Runs()
     step = runs.admit(run)
     while not isinstance(step, Finish):

@@ -37,6 +37,7 @@ from orchestrator.store_files import Files, files_at
 log = logging.getLogger("muster.store")
 
 SUMMARY = "summary.json"
+REPORT = "report.md"
 INPUT = "input.json.gz"
 LEDGER = "ledger"
 
