@@ -6,6 +6,7 @@ What a command needs is imported when it is called: so Ray is on its way up whil
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -60,9 +61,9 @@ def muster(log_level: str) -> None:
     """One question over thousands of things at once, within a budget."""
     row = ""
     if sys.stderr.isatty():
-        from jobs.progress import CLEAR
+        from jobs.progress import CLEAR, rewritable
 
-        row = CLEAR  # progress stands in it
+        row = CLEAR if rewritable(sys.stderr, os.environ.get("TERM", "")) else ""  # progress stands in it
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format=f"{row}%(levelname)s %(name)s %(message)s")
 
 

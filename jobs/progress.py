@@ -50,6 +50,7 @@ class Progress:
     ceilings: Ceilings = field(default_factory=Ceilings)
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     clock: Callable[[], float] = time.monotonic
+    kind: str = field(default_factory=lambda: os.environ.get("TERM", ""))  # of terminal
     _rate: Rate = field(default_factory=Rate)
     _next_s: float | None = None
     _shown: bool = False
@@ -58,7 +59,7 @@ class Progress:
         now_s = self.clock()
         if self._next_s is not None and now_s < self._next_s:
             return
-        terminal, first = self.stream.isatty(), self._next_s is None
+        terminal, first = rewritable(self.stream, self.kind), self._next_s is None
         self._next_s = now_s + (TERMINAL_EVERY_S if terminal else PLAIN_EVERY_S)
         said = line(tally, self.ceilings, self._rate.at(now_s, tally.runs_finished))
         if terminal:
@@ -79,6 +80,11 @@ class Progress:
             return os.get_terminal_size(self.stream.fileno()).columns or COLUMNS_DEFAULT
         except (OSError, ValueError):
             return COLUMNS_DEFAULT
+
+
+def rewritable(stream: TextIO, kind: str) -> bool:
+    """Whether it is a terminal on which a row can be cleared. `kind` is what TERM says."""
+    return stream.isatty() and kind not in ("", "dumb")
 
 
 def line(tally: Tally, ceilings: Ceilings, runs_per_s: float) -> str:

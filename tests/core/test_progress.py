@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from typing import Any
+
+import pytest
 
 from jobs.progress import COLUMNS_DEFAULT, Ceilings, Progress, Rate, duration, fitting, line
 from orchestrator.tally import Tally
@@ -66,10 +69,25 @@ def test_elsewhere_than_on_a_terminal_a_plain_line_comes_every_five_seconds() ->
     assert "\r" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("kind", ["", "dumb"])
+def test_a_terminal_that_cannot_clear_a_row_has_plain_lines(kind: str) -> None:
+    """An editor's shell, or one of which nothing is known: as a log has them, and none but those."""
+    clock, stream = Clock(), Terminal()
+    progress = Progress(Ceilings(runs=10), stream, clock, kind)
+
+    for second in range(12):
+        clock.now_s = 100.0 + second
+        progress(Tally(runs_finished=second // 2))
+    progress.close()
+
+    assert [said.partition(" ")[0] for said in stream.getvalue().splitlines()] == ["2/10", "5/10"]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", stream.getvalue())
+
+
 def test_on_a_terminal_one_line_is_written_over_and_cleared_at_the_end() -> None:
     """At most five times a second, however often it is called."""
     clock, stream = Clock(), Terminal()
-    progress = Progress(Ceilings(runs=10), stream, clock)
+    progress = Progress(Ceilings(runs=10), stream, clock, kind="xterm")
 
     for thousandth in range(1_000):
         clock.now_s = 100.0 + thousandth / 1_000
