@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from budget.errors import RunDirectoryError
+from jobs.registry import JOBS
 from orchestrator.comparison import compare, lines
-from orchestrator.store import RunDirectory
+from orchestrator.object_files import reason_of
+from orchestrator.store import SUMMARY, RunDirectory
 from orchestrator.synthesis import SCHEMA
 
 
@@ -32,11 +34,27 @@ def compare_runs(run_a: str, run_b: str, as_json: bool) -> None:
 
 def _summary(run_dir: str) -> dict[str, Any]:
     """A finished audit's answer. Raises RunDirectoryError when there is none."""
-    summary = RunDirectory.look(run_dir).summary()
+    directory = RunDirectory.look(run_dir)
+    summary = directory.summary()
     if summary is None:
-        raise RunDirectoryError(
-            f"{run_dir!r} has no summary.json that can be read: let the batch end, or `muster resume` it"
-        )
+        raise RunDirectoryError(f"{run_dir!r} has no {SUMMARY} that can be compared: {_why_none(directory)}")
     if summary.get("schema") != SCHEMA:
         raise RunDirectoryError(f"{run_dir!r} holds {summary.get('schema')!r}, and {SCHEMA!r} can be compared")
     return dict(summary)
+
+
+def _why_none(directory: RunDirectory) -> str:
+    """Why a run has no answer, and what to do. Raises RunDirectoryError when its manifest cannot be read."""
+    try:
+        directory.files.read(SUMMARY)
+    except FileNotFoundError:
+        if str(directory.manifest().get("job", "")) not in JOBS:
+            return (
+                f"only batches of {', '.join(sorted(JOBS))} leave one, and this is a program's run or a single question"
+            )
+        return (
+            "it is under way: let it end" if directory.in_use else "it has not ended: `muster resume` goes on with it"
+        )
+    except OSError as error:
+        return f"the file is there and cannot be read ({reason_of(error)}): put that right"
+    return "it is not as it was written: `muster resume` writes it anew"
