@@ -15,7 +15,8 @@ from jobs.closing import Closing, head_of, spend_in
 from jobs.job import Plan
 from jobs.last_run import LastRun
 from jobs.performed import ExitStatus, Performed
-from jobs.progress import Ceilings, Progress
+from jobs.progress import Progress
+from jobs.progress_line import Ceilings
 from jobs.request import Request, manifest_of, work_of
 from jobs.sharded import JobWork
 from orchestrator.batch import Batch

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs.progress import COLUMNS_DEFAULT, Ceilings, Progress, Rate, duration, fitting, line
+from jobs.progress import COLUMNS_DEFAULT, Progress, Rate
+from jobs.progress_line import Ceilings, brief, duration, fitting, line, rounded, rounded_dollars, row
 from orchestrator.tally import Tally
 
 
@@ -118,3 +119,62 @@ def test_durations_and_narrow_terminals() -> None:
     assert [duration(s) for s in (0.4, 45, 89, 600, 12_000)] == ["0 s", "45 s", "89 s", "10 min", "3 h 20 min"]
     assert fitting("x" * 50, 80) == "x" * 50
     assert len(fitting("x" * 500, 80)) == 79
+
+
+A_BATCH = Ceilings(runs=5_000, tokens=20_000_000, microusd=5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (170, "1,200/5,000 runs · 4,800 sub-agents, 64 in flight · failed: 7 budget_skip, 3 timeout · "
+              "9,600,000 of 20,000,000 tokens · $1.25 of $5.00 · 10.0 runs/s · 6 min left"),
+        (130, "1,200/5,000 runs · 64 in flight · 10 failed: 7 budget_skip, 3 timeout · 9.6M/20M tokens · $1.25/$5 · "
+              "10 runs/s · 6 min left"),
+        (120, "1,200/5,000 runs · 64 in flight · 10 failed: 7 budget_skip, … · 9.6M/20M tokens · $1.25/$5 · "
+              "10 runs/s · 6 min left"),
+        (100, "1,200/5,000 runs · 64 in flight · 10 failed · 9.6M/20M tokens · $1.25/$5 · 10 runs/s · 6 min left"),
+        (80, "1.2k/5k runs  64 in flight  10 failed  9.6M/20M tok  $1.25/$5  10/s  6m left"),
+        (72, "1.2k/5k runs  64 in flight  10 failed  9.6M/20M tok  $1.25/$5  6m left"),
+        (60, "1.2k/5k runs  10 failed  9.6M/20M tok  $1.25/$5  6m left"),
+        (40, "1.2k/5k runs  10 failed  6m left"),
+        (8, "1.2k/5…"),
+    ],
+)  # fmt: skip
+def test_a_row_says_what_it_has_room_for(columns: int, shown: str) -> None:
+    """Reasons and rounding first, then what matters least; the runs stay as long as anything."""
+    assert row(a_tally(), A_BATCH, 10.0, columns) == shown
+
+
+@pytest.mark.parametrize("scale", [1, 20, 400, 10_000])
+def test_eighty_columns_show_all_that_matters_of_a_batch_of_any_size(scale: int) -> None:
+    """Runs, in flight, failed, tokens and dollars against the ceiling, time left: none is cut."""
+    tally = a_tally(
+        runs_finished=18 * scale, tasks_in_flight=68, statuses=Counter({"ok": 229 * scale, "timeout": 2 * scale}),
+        spent_tokens=1_045_402 * scale, cost_microusd=1_254_482 * scale,
+    )  # fmt: skip
+    ceilings = Ceilings(runs=1_000 * scale, tokens=200_000_000 * scale, microusd=250_000_000 * scale)
+
+    shown = row(tally, ceilings, 3.2 * scale, 80)
+
+    assert len(shown) < 80
+    assert all(part in shown for part in (" runs", "68 in flight", " failed", " tok", "/$", "5m left"))
+
+
+def test_no_row_ever_wraps() -> None:
+    """Whatever is known, and however narrow the terminal."""
+    for columns in range(2, 200):
+        for ceilings in (Ceilings(), A_BATCH):
+            for tally in (Tally(), a_tally(), a_tally(cost_microusd=None)):
+                assert len(row(tally, ceilings, 0.5, columns)) < columns
+
+
+def test_amounts_are_rounded_to_what_a_person_reads_at_once() -> None:
+    """Never four digits beside a unit; little is not nothing, and what is not known is no number."""
+    assert [rounded(n) for n in (0, 999, 1_000, 1_045_402, 9_940, 19_960, 999_600)] == [
+        "0", "999", "1k", "1M", "9.9k", "20k", "1M",
+    ]  # fmt: skip
+    assert [rounded_dollars(n) for n in (None, 0, 350, 1_250_000, 5_000_000, 123_456_789, 12_345_600_000)] == [
+        "$?", "$0", "<$0.01", "$1.25", "$5", "$123", "$12k",
+    ]  # fmt: skip
+    assert [brief(s) for s in (45, 600, 12_000)] == ["45s", "10m", "3h20m"]
