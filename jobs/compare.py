@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -22,8 +24,9 @@ from orchestrator.synthesis import SCHEMA
 def compare_runs(run_a: str, run_b: str, as_json: bool) -> None:
     """Say what changed from RUN_A to RUN_B: verdicts, ranks, findings that are new or gone."""
     before, after = _summary(run_a), _summary(run_b)
+    manifests = _manifest(run_a), _manifest(run_b)
     try:
-        told = compare(before, after)
+        told = compare(before, after, manifests=manifests)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunDirectoryError(
             f"summary.json of {run_a!r} or of {run_b!r} is not as it was written ({error!r}): "
@@ -41,6 +44,13 @@ def _summary(run_dir: str) -> dict[str, Any]:
     if summary.get("schema") != SCHEMA:
         raise RunDirectoryError(f"{run_dir!r} holds {summary.get('schema')!r}, and {SCHEMA!r} can be compared")
     return dict(summary)
+
+
+def _manifest(run_dir: str) -> Mapping[str, Any]:
+    """How a run was asked; nothing of it where that cannot be read."""
+    with suppress(RunDirectoryError):
+        return RunDirectory.look(run_dir).manifest()
+    return {}
 
 
 def _why_none(directory: RunDirectory) -> str:

@@ -26,7 +26,8 @@ def test_the_same_batch_twice_has_changed_nothing() -> None:
     told = compare(same, same)
 
     assert told["services"] == {
-        "compared": 2, "changed": 0, "verdict_changed": 0, "only_before": [], "only_after": [],
+        "compared": 2, "changed": 0, "verdict_changed": 0, "too_little_known": {"before": 0, "after": 0},
+        "only_before": [], "only_after": [],
     }  # fmt: skip
     assert told["changed"] == []
     assert told["verdicts"] == {}
@@ -44,7 +45,7 @@ def test_a_verdict_that_changed_comes_first_with_the_findings_that_changed_it() 
     assert told["changed"][0]["verdict"] == {"before": "healthy", "after": "needs_work"}
     assert [f["claim"] for f in told["changed"][0]["new"]] == ["A broke"]
     assert [f["claim"] for f in told["changed"][1]["gone"]] == ["B broke"]
-    assert told["findings"] == {"new": 1, "gone": 1}
+    assert told["findings"] == {"new": 1, "gone": 1, "unread": 0}
 
 
 def test_a_finding_with_other_figures_is_the_same_finding() -> None:
@@ -55,8 +56,8 @@ def test_a_finding_with_other_figures_is_the_same_finding() -> None:
         service("a", a_finding("It failed 5 times"), a_finding("The pool ran dry 7 times", citations=["incident:X"]))
     )
 
-    assert compare(before, more)["findings"] == {"new": 0, "gone": 0}
-    assert compare(before, twice)["findings"] == {"new": 1, "gone": 0}
+    assert compare(before, more)["findings"] == {"new": 0, "gone": 0, "unread": 0}
+    assert compare(before, twice)["findings"] == {"new": 1, "gone": 0, "unread": 0}
 
 
 def test_services_that_only_one_batch_has_are_named_and_not_compared() -> None:
@@ -83,6 +84,69 @@ def test_a_source_that_could_not_be_read_any_more_is_shown_beside_the_verdict() 
 
     assert told["changed"][0]["sources"] == {"incidents": {"before": "read", "after": "failed"}}
     assert "incidents read -> failed" in "\n".join(lines(told))
+    assert told["changed"][0]["gone"] == []
+    assert [finding["source"] for finding in told["changed"][0]["unread"]] == ["incidents"]
+
+
+def test_a_batch_that_knows_too_little_of_a_service_has_not_changed_its_verdict() -> None:
+    """It stands behind those that did change, is counted apart, and both directions are told."""
+    rest = [an_answer(service="a", agent=agent) for agent in ("code", "metrics", "runbooks")]
+    little = evidence_of(no_answer(service="a"), *rest, service="a")
+    full = service("a", a_finding(severity="critical"))
+    grown = service("b", a_finding(severity="critical"))
+
+    later, earlier = (
+        compare(summary(full, service("b")), summary(little, grown)),
+        compare(summary(little, service("b")), summary(full, grown)),
+    )
+
+    assert later["services"]["too_little_known"] == {"before": 0, "after": 1}
+    assert earlier["services"]["too_little_known"] == {"before": 1, "after": 0}
+    for told in (later, earlier):
+        assert told["verdicts"] == {"healthy -> needs_work": 1}
+        assert told["services"]["verdict_changed"] == 1
+        assert told["findings"] == {"new": 1, "gone": 0, "unread": 1}
+        assert [one["name"] for one in told["changed"]] == ["b", "a"]
+    assert any(line.startswith("unclear    1 services, of which the second knows") for line in lines(later))
+    assert any(line.startswith("unclear    1 services, of which the first knows") for line in lines(earlier))
+
+
+def test_who_read_less_and_found_it_worse_has_seen_a_change() -> None:
+    """What was not read cannot have made a verdict worse."""
+    rest = [an_answer(service="a", agent=agent) for agent in ("code", "metrics")]
+    broke = an_answer(a_finding(severity="critical"), service="a")
+    after = evidence_of(broke, no_answer(service="a", agent="runbooks"), *rest, service="a")
+
+    told = compare(summary(service("a")), summary(after))
+
+    assert told["verdicts"] == {"healthy -> needs_work": 1}
+    assert told["services"]["too_little_known"] == {"before": 0, "after": 0}
+
+
+def test_a_batch_that_is_not_complete_and_what_was_asked_otherwise_are_said_first() -> None:
+    """Before any change, with how much was read; of a complete batch that was asked the same, nothing."""
+    whole = {**summary(service("a")), "status": "answered"}
+    broken = {**dict(summarize(HEAD, by_name(evidence_of(no_answer(service="a"), service="a")))), "model": "m-2"}
+    broken |= {"status": "interrupted: by SIGINT", "question": "What else?"}
+    asked = {"source": "/x.yaml", "fingerprint": "1", "settings": {"tiers": "", "turns_max": 12, "drivers": 1}}
+    other = {"source": "/x.yaml", "fingerprint": "2", "settings": {"tiers": "work=m-3", "turns_max": 12, "drivers": 2}}
+
+    told = compare(whole, broken, manifests=(asked, other))
+
+    assert (told["before"]["complete"], told["after"]["complete"]) == (True, False)
+    assert told["after"]["coverage"]["tasks"] == {"planned": 4, "succeeded": 0}
+    assert told["asked_differently"] == [
+        "the model was 'offline' and is 'm-2'",
+        "the question was 'Which?' and is 'What else?'",
+        "the manifest's text was '1' and is '2'",
+        "tiers was none and is 'work=m-3'",
+    ]
+    said = lines(told)
+    assert said[0] == (
+        "second     not complete (interrupted: by SIGINT): 0 of 4 tasks answered, 0 of 1 services reported"
+    )
+    assert [line.split()[0] for line in said[1:6]] == ["otherwise"] * 4 + ["compared"]
+    assert lines(compare(whole, whole, manifests=(asked, asked)))[0].startswith("compared")
 
 
 def test_five_thousand_changes_are_a_page_for_people() -> None:
