@@ -15,6 +15,8 @@ from orchestrator.evidence import Evidence
 from orchestrator.scoring import Verdict
 from support.answers import AGENTS, a_finding, an_answer, evidence_of, no_answer, ranked
 
+RULES = {"by": "rules"}  # who wrote the page
+
 SEVERITIES = list(scoring.SEVERITY_POINTS)
 POINTS = st.lists(st.floats(0, 40), max_size=20)
 DOCS = Path(__file__).parents[2] / "docs" / "scoring.md"
@@ -83,8 +85,8 @@ def test_where_a_source_of_harm_was_read_nowhere_nobody_is_called_healthy() -> N
 
     assert blind == {"s0": Verdict.UNKNOWN, "s1": Verdict.UNKNOWN, "s2": Verdict.UNKNOWN, "sick": Verdict.NEEDS_WORK}
     assert [seeing[name] for name in ("s0", "s1", "s2", "seen")] == [Verdict.HEALTHY] * 4
-    assert answer(ranked(*clean, sick)).endswith("Read for no service, so unknown of all: metrics.")
-    assert "unknown of all" not in answer(ranked(*clean, sick, seen))
+    assert answer(ranked(*clean, sick), RULES).endswith("Read for no service, so unknown of all: metrics.")
+    assert "unknown of all" not in answer(ranked(*clean, sick, seen), RULES)
 
 
 def test_the_thresholds_mean_what_their_comments_say() -> None:
