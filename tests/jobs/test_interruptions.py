@@ -26,7 +26,7 @@ def test_an_interruption_during_the_imports_is_one_line(module: str, command: li
 
     with being_read(tmp_path / "never", process):
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
 
     assert said == "muster: interrupted\n"
     assert process.returncode == 130
