@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args()
     cpu_s = time.process_time()
-    import jobs.cli
+    import jobs.commands
     import jobs.perform  # noqa: F401  (what the command imports)
 
     imports_s = time.process_time() - cpu_s

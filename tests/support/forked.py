@@ -15,7 +15,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 def forked(*arguments: object, scratch: Path, timeout_s: float = 60.0) -> Ended:
     """Run `muster` with these arguments; what it says goes through files in `scratch`."""
     _CONTEXT.set_forkserver_preload(
-        ["jobs.cli", "jobs.ask_command", "jobs.compare", "jobs.listing", "jobs.perform", "jobs.resume"]
+        ["jobs.cli", "jobs.commands", "jobs.ask_command", "jobs.compare", "jobs.listing", "jobs.perform", "jobs.resume"]
     )
     out, err = scratch / "stdout", scratch / "stderr"
     process = _CONTEXT.Process(target=_run, args=([*map(str, arguments)], str(out), str(err)))
