@@ -145,7 +145,7 @@ def test_a_resumed_run_keeps_its_fallbacks_and_its_watchdog(estate, provider, tm
     [
         (("--model", "offline", "--fallback-model", "m"), "--fallback-model 'm' is for real models"),
         (("--fallback-model", "offline,m"), "nobody comes after offline"),
-        (("--watchdog-model", SMALL, "--watchdog-turns", "0"), "looks every 0 turns"),
+        (("--watchdog-model", SMALL, "--watchdog-turns", "0"), "--watchdog-turns is 0"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_spent(options, words, estate, provider, tmp_path):
