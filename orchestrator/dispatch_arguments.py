@@ -12,7 +12,7 @@ from actors.models.base import ModelClient
 from actors.models.offline import OfflineModel
 from actors.specialists.base import Specialist
 from actors.tools.base import Effect
-from budget import PriceList
+from budget import Price, PriceList
 from budget.errors import SettingsError, TaskError
 from orchestrator.settings import Settings
 
@@ -53,6 +53,7 @@ def refuse(plan: object, specialists: object, settings: object) -> None:
 
 
 def refuse_grants(grants: object, specialists: Sequence[Specialist]) -> None:
+    """What grants nothing. Raises SettingsError, with the tools that wait for a grant."""
     if isinstance(grants, str) or not isinstance(grants, Collection):
         raise SettingsError(f"grants is {grants!r:.100}: give a list of tools' names")
     acting = sorted({one.name for specialist in specialists for one in specialist.tools if one.effect is Effect.ACT})
@@ -62,15 +63,22 @@ def refuse_grants(grants: object, specialists: Sequence[Specialist]) -> None:
             raise SettingsError(f"grants names {name!r:.100}, which is no tool with Effect.ACT: {known}")
 
 
-def assigned_by(settings: Settings, prices: PriceList, *, named: bool) -> Callable[[Specialist], Assigned]:
-    name = settings.model if named else UNNAMED
+def assigned_by(settings: Settings, prices: PriceList, *, unnamed: bool) -> Callable[[Specialist], Assigned]:
+    """The model of every specialist, with its price; `unnamed` costs what the models cost that its replies name.
+
+    Raises SettingsError for a ceiling in dollars over a model that has no price.
+    """
+    name = UNNAMED if unnamed else settings.model
     unknown = [one for one in (name, *settings.other_models) if prices.price_of(one) is None]
     if settings.microusd_max is not None and unknown:
         raise SettingsError(
             f"microusd_max is {settings.microusd_max}, and nobody knows what model {unknown[0]!r} costs: name one "
             "with a price in Settings(model=…), give prices=load_prices(PATH), or limit tokens instead (tokens_max)"
         )
-    others = {one: prices.price_of(one) for one in settings.other_models} if named else dict(prices.known)
+    others: dict[str, Price | None] = {one: prices.price_of(one) for one in settings.other_models}
+
+    if unnamed:
+        others = {**prices.known, **others}
 
     def assigned(specialist: Specialist) -> Assigned:
         price = prices.price_of(name)
@@ -80,6 +88,7 @@ def assigned_by(settings: Settings, prices: PriceList, *, named: bool) -> Callab
 
 
 def factory_of(model: object) -> ModelFactory:
+    """What makes the client of each host. Raises TaskError for what is no model."""
     if model is None:
         return lambda specialist: OfflineModel(specialist.analyst)
     if isinstance(model, type) and hasattr(model, "reply"):

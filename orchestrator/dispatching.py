@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,12 +21,13 @@ from orchestrator.batch import Batch
 from orchestrator.batch_run import run_batch
 from orchestrator.dispatch_arguments import assigned_by, factory_of, refuse, refuse_grants, warn_of_settings_of_jobs
 from orchestrator.known_outcomes import Earlier, Known
-from orchestrator.plan_report import Report, Scratch, report_of
+from orchestrator.plan_report import Report, Scratch, kept, latest, report_of
 from orchestrator.plans import checked, runs_of, tasks_of, warned_of_overlaps
 from orchestrator.settings import Settings
 from orchestrator.store import RunDirectory
 
-MANIFEST: dict[str, JsonValue] = {"schema": "muster.run/1"}
+SCHEMA = "muster.run/1"
+CEILINGS = ("tokens_max", "microusd_max")  # as a program's manifest keeps them
 
 
 def dispatch(
@@ -102,7 +104,7 @@ async def _carried_out(
         specialists=specialists,
         model=factory_of(model),
         settings=chosen,
-        assigned=assigned_by(chosen, prices or load_prices(), named=model is None or chosen.model != OFFLINE),
+        assigned=assigned_by(chosen, prices or load_prices(), unnamed=model is not None and chosen.model == OFFLINE),
         grants=frozenset(grants),
     )
     scratch = None if run_dir else Scratch()
@@ -113,15 +115,29 @@ async def _carried_out(
 def _opened(path: Path | str, settings: Settings, *, resume: bool) -> tuple[RunDirectory, Earlier | None]:
     """A run to be, or one that was begun, with what it has left. Raises RunDirectoryError."""
     if not resume or not RunDirectory.holds(path):
-        manifest = {**MANIFEST, "tokens_max": settings.tokens_max, "microusd_max": settings.microusd_max}
+        manifest: dict[str, JsonValue] = {"schema": SCHEMA, **{name: getattr(settings, name) for name in CEILINGS}}
         return RunDirectory.create(path, manifest=manifest, durable=settings.durable), None
     directory = RunDirectory.reopen(path, durable=settings.durable)
+    try:
+        opened = _opened_under(directory)
+        return directory, Earlier(Known.of(directory.outcomes(), history=directory.history()), opened)
+    except MusterError:
+        directory.close()
+        raise
+
+
+def _opened_under(directory: RunDirectory) -> Limit:
+    """The ceiling that a program's run was begun with. Raises RunDirectoryError where it is none of a program."""
     manifest = directory.manifest()
     if "job" in manifest:
-        directory.close()
         raise RunDirectoryError(f"run directory {directory.shown!r} is of job {manifest['job']!r}: say `muster resume`")
-    opened = Limit(cast(int | None, manifest["tokens_max"]), cast(int | None, manifest["microusd_max"]))
-    return directory, Earlier(Known.of(directory.outcomes(), history=directory.history()), opened)
+    ceilings = [manifest.get(name, "") for name in CEILINGS]
+    if manifest.get("schema") != SCHEMA or not all(one is None or type(one) is int for one in ceilings):
+        raise RunDirectoryError(
+            f"run directory {directory.shown!r} cannot be gone on with: its manifest does not say under which "
+            f"{' and '.join(CEILINGS)} it was begun; restore it, or choose another run_dir"
+        )
+    return Limit(*cast(list[int | None], ceilings))
 
 
 async def _run(
@@ -135,9 +151,7 @@ async def _run(
             directory.compact_where_there_is_room()
     except Exception as error:  # of the plan, mostly, when much of it may have been answered
         if next(directory.outcomes(), None) is not None:
-            error.add_note(
-                f"what was answered until then is kept in {directory.shown!r}: orchestrator.store.RunDirectory"
-            )
+            error.add_note(f"What was answered until then is kept: go on with run_dir={directory.shown!r}, resume=True")
             if scratch is not None:
                 scratch.keep()
         raise
@@ -145,10 +159,8 @@ async def _run(
         directory.close()
     ended = sum(ending.tally.statuses.values())
     return report_of(
-        directory,
-        scratch,
+        partial(latest, directory) if earlier else partial(kept, directory, scratch),
         ending.tally.statuses,
-        resumed=earlier is not None,
         spent_tokens=ending.standing.spent.tokens,
         cost_microusd=ending.standing.spent.microusd,
         elapsed_s=time.monotonic() - began_s,

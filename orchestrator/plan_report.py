@@ -181,19 +181,17 @@ class Report:
         return _unpickled, (values | {"statuses": dict(self.statuses)}, self.outcomes.combine_chunks())
 
 
-def report_of(
-    directory: RunDirectory, scratch: Scratch | None, statuses: Mapping[str, int], *, resumed: bool, **figures: Any
-) -> Report:
-    """The report of a batch whose outcomes lie in `directory`, which is `scratch` where they are not to stay."""
-    read = partial(_latest, directory) if resumed else partial(_kept, directory, scratch)
+def report_of(read: Callable[[], Iterator[pa.RecordBatch]], statuses: Mapping[str, int], **figures: Any) -> Report:
+    """The report of a batch whose outcomes `read` reads: `kept`, or `latest` where some may have several attempts."""
     return Report(read=read, statuses=dict(sorted(statuses.items())), **figures)
 
 
-def _kept(directory: RunDirectory, _: Scratch | None) -> Iterator[pa.RecordBatch]:
+def kept(directory: RunDirectory, _: Scratch | None) -> Iterator[pa.RecordBatch]:
+    """All rows of a directory, which is a scratch where they are not to stay: held as long as they may be read."""
     return directory.outcomes()
 
 
-def _latest(directory: RunDirectory) -> Iterator[pa.RecordBatch]:
+def latest(directory: RunDirectory) -> Iterator[pa.RecordBatch]:
     """One row per task, where segments may hold those of several attempts."""
     return iter(directory.effective().to_batches())
 

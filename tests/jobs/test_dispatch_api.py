@@ -474,7 +474,24 @@ def test_what_was_paid_for_is_kept_where_a_plan_breaks_and_nobody_named_a_direct
     (note,) = caught.value.__notes__
     kept = Path(note.split("'")[1])
     assert RunDirectory.look(kept).effective().num_rows > 0
+    assert len(dispatch(plan("a", "b"), specialists=[COUNTER], settings=LOCAL, run_dir=kept, resume=True).results) == 2
     shutil.rmtree(kept.parent)
+
+
+@pytest.mark.parametrize(("manifest", "said"), [
+    ('{"schema": "muster.run/1", "job": "audit"}', "is of job 'audit': say `muster resume`"),
+    ('{"schema": "muster.run/1"}', "does not say under which tokens_max and microusd_max it was begun"),
+    ('{"schema": "muster.run/1", "tokens_max": "many", "microusd_max": null}', "does not say under which tokens_max"),
+])  # fmt: skip
+def test_what_is_no_run_of_a_program_is_not_gone_on_with(manifest: str, said: str, tmp_path: Path) -> None:
+    """And is left as it was, for whoever may."""
+    (tmp_path / "manifest.json").write_text(manifest)
+
+    with pytest.raises(RunDirectoryError, match=said):
+        dispatch(plan("a"), specialists=[COUNTER], settings=LOCAL, run_dir=tmp_path, resume=True)
+
+    assert (tmp_path / "manifest.json").read_text() == manifest
+    assert not RunDirectory.look(tmp_path).in_use
 
 
 def test_a_plan_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
