@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.job import Job
 from jobs.resume import job_of, stored_settings
@@ -22,7 +25,8 @@ def report_of(directory: RunDirectory) -> str:
     Raises RunDirectoryError where it cannot be read or a program made the run, ManifestError where its input is gone.
     """
     if directory.summary() is not None and not directory.in_use:
-        return bytes(directory.files.read(REPORT)).decode("utf-8", "replace")
+        with suppress(OSError):  # it was removed: it can be made again
+            return bytes(directory.files.read(REPORT)).decode("utf-8", "replace")
     job, summary = so_far(directory)
     return "".join(job.report(summary))
 
@@ -51,7 +55,7 @@ def so_far(directory: RunDirectory) -> tuple[Job, Mapping[str, Any]]:
         model=settings.model,
         mode=settings.mode,
         status=f"so far: {len(records):,} of {plan.runs_total:,} services are done",
-        elapsed_s=time.time() - began_s if directory.in_use else 0.0,
+        elapsed_s=max((_ended_s(batch) for batch in outcomes), default=began_s) - began_s,
         money=Money(
             limit_tokens=settings.tokens_max,
             spent_tokens=spent.tokens,
@@ -61,3 +65,9 @@ def so_far(directory: RunDirectory) -> tuple[Job, Mapping[str, Any]]:
         ),
     )
     return job, job.summarize(head, records)
+
+
+def _ended_s(outcomes: pa.RecordBatch) -> float:
+    """When the last of some outcomes came in, in Unix seconds."""
+    ended = pc.add(outcomes.column("started_at_s"), pc.divide(outcomes.column("elapsed_ms"), 1e3))
+    return float(pc.max(ended).as_py() or 0.0)
