@@ -16,8 +16,12 @@ import click
 
 from budget.errors import MusterError
 from jobs import interrupts
+from jobs.option_values import Number
 from jobs.options import batch_options, option, place_of, settings_of
 from jobs.performed import ExitStatus, leave, print_summary
+from orchestrator.ranges import AMOUNT_MAX, Range
+
+CEILING = Range(least=0, most=AMOUNT_MAX)  # of a shared budget: at 0 nothing may be spent
 
 # Commands of other modules, by name. A new one is one file and one line here.
 ELSEWHERE = {
@@ -135,7 +139,7 @@ def budget_show(name: str, address: str, as_json: bool) -> None:
 @budget.command("set")
 @click.argument("name")
 @option("--address", required=True, help="The Ray cluster.")
-@click.option("--tokens", type=int, default=None, help="Ceiling in tokens. [default: none]")
+@click.option("--tokens", type=Number(CEILING), default=None, help="Ceiling in tokens. [default: none]")
 @click.option("--dollars", type=float, default=None, help="Ceiling in US dollars. [default: none]")
 @click.option("--period", type=click.Choice(["day", "month"]), default=None, help="Renew the ceiling (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
