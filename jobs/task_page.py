@@ -86,7 +86,7 @@ def _work(row: Row) -> Iterator[str]:
 def _known(row: Row, of: str, known: int) -> str:
     """How many calls there were, and how many of them needed no asking."""
     calls = row[f"{of}_calls"]
-    return f"{counted(calls, f'{of} call')}" + (f" ({known} known already)" if known else "")
+    return counted(calls, f"{of} call") + (f" ({known} known already)" if known else "")
 
 
 def _spent(row: Row) -> str:

@@ -25,7 +25,7 @@ from orchestrator.lead_costs import PAYLOAD_BYTES_MIN, WINDOW_TOKENS, affords, h
 from orchestrator.lead_pages import LISTS, SHAPES, page_of, shortened
 from orchestrator.patterns import Tree
 from orchestrator.runs import Run, State
-from orchestrator.synthesis_page import Led, page_over
+from orchestrator.synthesis_page import RULES, Led, page_over
 from orchestrator.synthesis_records import Covered, Json
 
 RUN_ID = "@synthesis"  # no service's name begins with an @
@@ -116,7 +116,7 @@ class LeadMerge:
         told, struck, trouble = page_of(inputs, outcome, covered)
         node: Json = {
             "node": task.id,
-            "by": "rules" if trouble else LEAD.name,
+            "by": RULES if trouble else LEAD.name,
             "trouble": trouble,
             "services": covered.services,
             "read": [item.id for item in items],
@@ -135,7 +135,7 @@ class LeadMerge:
             named |= {s for name in LISTS for entry in told[name] for s in entry.get("services", ())}
             body: Json = {
                 "part": part,
-                "by": "rules" if trouble else LEAD.name,
+                "by": RULES if trouble else LEAD.name,
                 "facts": {name: self.facts[name] for name in sorted(named)},
                 "overview": told,
             }

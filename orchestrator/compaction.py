@@ -1,4 +1,4 @@
-"""Parquet out of segments, sorted, in memory that does not grow with their number.
+"""Parquet out of segments, sorted, without holding their rows.
 
 Rows are sorted in portions of some megabytes and spilled to a file; then, group by group, the next rows of each portion
 are put in order and written. Of all rows only what they are sorted by is kept, and of each portion what is read next.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,12 +103,15 @@ class Counting:
 def test_runs_that_a_deadline_left_no_time_for_count_as_not_answered(tmp_path: Path) -> None:
     """A quorum is one of all that was asked, not of what was begun."""
 
-    async def slow(request: ModelRequest) -> ModelReply:
-        await asyncio.sleep(0.02)
+    answered = itertools.count()
+
+    async def soon_silent(request: ModelRequest) -> ModelReply:
+        if next(answered) >= 8:
+            await asyncio.Event().wait()
         return reply(request)
 
-    settings = Settings(mode="local", sessions_max=4, runs_ahead=4, batch_deadline_s=0.3)
-    batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(slow), settings=settings)
+    settings = Settings(mode="local", sessions_max=4, runs_ahead=4, batch_deadline_s=2.0)
+    batch = Batch(id="b", specialists=[READER], model=lambda _: ScriptedModel(soon_silent), settings=settings)
     directory = RunDirectory.create(tmp_path / "run", manifest={"schema": "muster.run/1"})
     gathered = Gathered()
 
@@ -117,6 +121,6 @@ def test_runs_that_a_deadline_left_no_time_for_count_as_not_answered(tmp_path: P
     directory.close()
 
     assert "deadline" in ending.stopped
-    assert 0 < ending.tally.succeeded < RUNS
+    assert ending.tally.succeeded == 8
     assert sum(ending.tally.statuses.values()) == len(gathered.records) == RUNS
     assert exit_status(ending, min_fraction=0.7) is ExitStatus.BELOW_QUORUM
